@@ -6,6 +6,8 @@
 #ifndef PSC_SYM_BUILTIN_H
 #define PSC_SYM_BUILTIN_H
 
+#include <stddef.h>
+
 #include "sym/sym.h"
 
 /** One kernel of the tables. Strings are static. */
@@ -50,9 +52,11 @@ bool psc_builtin_find_image(uint32_t timestamp, uint32_t image_size,
 			    struct psc_builtin_image *ret);
 
 /**
- * Hide kernels from every lookup above: tests of recovery open a known dump
- * as if its kernel were unknown. @p revisions: hide also that many revisions
- * around each. Not thread-safe; NULL shows all again.
+ * Hide a kernel from every lookup of kernels above (indexes change): tests of
+ * recovery open a known dump as if its kernel were unknown. @p revisions: hide
+ * also those of the same build whose revision number is at most that far away.
+ * psc_builtin_find_image() still names the version: the list of images is much
+ * longer than the table. Not thread-safe; NULL shows all again.
  */
 void psc_builtin_hide(const char *version, uint32_t revisions);
 
