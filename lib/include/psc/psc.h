@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** @file
  * The library: open a dump, fill a report, render it.
+ *
+ *	struct psc_session *s;
+ *	struct psc_report *r;
+ *	if ((err = psc_open("MEMORY.DMP", &opt, &s)) ||
+ *	    (err = psc_run(s, &req, &r)))
+ *		…
+ *	err = psc_render_text(r, "vm", &text, stdout);
  */
 #ifndef PSC_PSC_H
 #define PSC_PSC_H
@@ -12,5 +19,107 @@
 
 #include "psc/error.h"
 #include "psc/report.h"
+
+struct psc_progress;		// base/progress.h
+struct psc_session;
+
+/** How to open a dump. Zero is a good default; strings are borrowed until
+ *  psc_close(). */
+struct psc_options {
+	bool deep;		/**< Search the whole file for the kernel. */
+	const char *symbols;	/**< File or folder of symbols, or NULL. */
+	bool force_symbols;	/**< Use them though they do not match. */
+	bool fetch_symbols;	/**< Ask the symbol server. */
+	/** Tag list; NULL: pooltag.txt beside the dump, else the built-in. */
+	const char *pooltag;
+	bool cache_index;	/**< Keep the index of a compressed dump. */
+	const struct psc_progress *progress;
+};
+
+/** Sections of the report; a request names a set of them. */
+enum psc_section {
+	PSC_SECTION_INFO = 1 << 0,	/**< dump, system, symbols. */
+	PSC_SECTION_MODULES = 1 << 1,
+	PSC_SECTION_VM = 1 << 2,
+	PSC_SECTION_POOLUSED = 1 << 3,
+	PSC_SECTION_BIGPOOL = 1 << 4,
+	PSC_SECTION_FINDINGS = 1 << 5,
+	PSC_SECTION_WALK = 1 << 6,
+	PSC_SECTION_CORRUPTION = 1 << 7,
+	PSC_SECTION_CALLSITES = 1 << 8,
+};
+
+/** Flags of `vm`, as in the debugger. */
+enum psc_vm_flag {
+	PSC_VM_NO_PROCESSES = 0x1,
+	PSC_VM_SESSIONS = 0x4,
+	PSC_VM_REGIONS = 0x20,
+};
+
+/** Flags of `poolused`, as in the debugger. */
+enum psc_poolused_flag {
+	PSC_POOLUSED_VERBOSE = 0x1,
+	PSC_POOLUSED_BY_NONPAGED = 0x2,
+	PSC_POOLUSED_BY_PAGED = 0x4,
+	PSC_POOLUSED_SESSION = 0x8,
+};
+
+/** What to compute. */
+struct psc_request {
+	uint32_t sections;	/**< Set of enum psc_section. */
+	/** Sections without which there is no answer: psc_run() fails when one
+	 *  of them cannot be filled. Others carry an "error" then. */
+	uint32_t required;
+	uint32_t vm_flags;
+	bool quota;		/**< Text of `vm` shows quota and handles. */
+	uint32_t poolused_flags;
+	const char *tag_pattern; /**< '*' and '?'; NULL: all tags. */
+	uint64_t top;		/**< Rows after sorting; 0: all. */
+	bool all;		/**< Arrays entire, all that can be computed. */
+};
+
+/**
+ * Open a dump and find its kernel.
+ * @param[out] ret caller frees with psc_close().
+ * @return the reason in one line: what is wrong, where.
+ */
+PSC_NODISCARD struct psc_error *
+psc_open(const char *path, const struct psc_options *opt,
+	 struct psc_session **ret);
+void psc_close(struct psc_session *s);
+
+/**
+ * Fill a report.
+ * @param[out] ret caller frees with psc_report_free(); independent of @p s.
+ * @return PSC_ERR_USAGE for flags that contradict each other; the reason when
+ *         a required section cannot be filled.
+ */
+PSC_NODISCARD struct psc_error *
+psc_run(struct psc_session *s, const struct psc_request *req,
+	struct psc_report **ret);
+
+/**
+ * Exit status of a program that shows @p r: 0 as complete as a dump of this
+ * kind can be, 3 something was not in the file or unreadable, 4 a judging
+ * section found what it looked for.
+ */
+int psc_report_status(struct psc_report *r);
+
+/** The whole report as one JSON object, keys in the order of filling. */
+PSC_NODISCARD struct psc_error *
+psc_render_json(struct psc_report *r, FILE *out);
+
+struct psc_text_options {
+	bool colour;		/**< ANSI colours. */
+};
+
+/**
+ * A report as text.
+ * @param view "report", "info", "lm", "vm", "poolused", "bigpool".
+ * @return &psc_absent for an unknown view; PSC_ERR_OS when writing fails.
+ */
+PSC_NODISCARD struct psc_error *
+psc_render_text(struct psc_report *r, const char *view,
+		const struct psc_text_options *opt, FILE *out);
 
 #endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/** @file
+ * What the text views share: styles, units, bars. A view reads the report and
+ * writes to a stream; nothing else.
+ */
+#ifndef PSC_RENDER_TEXT_H
+#define PSC_RENDER_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "psc/report.h"
+
+struct text {
+	FILE *out;
+	bool colour;
+	const struct psc_value *root;
+};
+
+enum text_style {
+	TEXT_HEADING,
+	TEXT_WARNING,
+	TEXT_CRITICAL,
+	TEXT_DIM,
+};
+
+/** printf in a style; plain where colours are off. */
+void text_styled(const struct text *t, enum text_style style, const char *fmt,
+		 ...) PSC_PRINTF(3, 4);
+
+/** "  label              value…\n" of a list of facts. */
+void text_fact(const struct text *t, const char *label, const char *fmt, ...)
+	PSC_PRINTF(3, 4);
+
+/** "1.1 GB", binary units, at most 4 significant digits. */
+#define TEXT_BYTES 16
+void text_bytes(uint64_t bytes, char out[TEXT_BYTES]);
+
+/** "1,234,567". */
+#define TEXT_COUNT 32
+void text_count(uint64_t n, char out[TEXT_COUNT]);
+
+/** A bar of @p width cells, part of whole; NUL-terminated ASCII. */
+void text_bar(uint64_t part, uint64_t whole, unsigned int width, char *out);
+
+/** Percentage with rounding that never says 100 for less. */
+unsigned int text_percent(uint64_t part, uint64_t whole);
+
+/** Text of a member, or "-" when it is not there. */
+const char *text_str(const struct psc_value *obj, const char *path);
+
+/** "HH:MM:SS" with days, from seconds. */
+void text_duration(double seconds, char *out, size_t n);
+
+// The views.
+void text_view_info(const struct text *t);
+void text_view_lm(const struct text *t);
+void text_view_vm(const struct text *t);
+void text_view_poolused(const struct text *t);
+void text_view_bigpool(const struct text *t);
+void text_view_report(const struct text *t);
+
+/** Parts that several views show: the bug check; file, machine and crash. */
+void text_bugcheck(const struct text *t);
+void text_machine(const struct text *t);
+
+/** What the figures lack: missing pages, unreadable structures, errors of
+ *  sections. Prints nothing when all is there. */
+void text_missing(const struct text *t);
+
+#endif

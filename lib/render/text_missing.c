@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What the figures of a report lack, said once at its end.
+#include <inttypes.h>
+
+#include "base/bytes.h"
+#include "render/text.h"
+
+static void count_line(const struct text *t, const char *key, const char *one,
+		       const char *many)
+{
+	char n[TEXT_COUNT];
+	uint64_t v = 0;
+
+	if (!psc_get_uint(psc_get(t->root, "missing"), key, &v) || !v)
+		return;
+	text_count(v, n);
+	fprintf(t->out, "  %s %s\n", n, v == 1 ? one : many);
+}
+
+static void section_errors(const struct text *t)
+{
+	for (size_t i = 0; i < psc_count(t->root); i++) {
+		const char *key;
+		const struct psc_value *v = psc_at(t->root, i, &key);
+		const char *error = psc_get_str(v, "error");
+
+		if (error)
+			fprintf(t->out, "  no %s: %s\n", key, error);
+	}
+}
+
+static bool anything(const struct text *t)
+{
+	static const char *const keys[] = {
+		"pages_not_in_file", "pages_paged_out",
+		"structures_unreadable",
+	};
+	uint64_t v;
+
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(keys); i++) {
+		if (psc_get_uint(psc_get(t->root, "missing"), keys[i], &v) && v)
+			return true;
+	}
+	for (size_t i = 0; i < psc_count(t->root); i++) {
+		if (psc_get_str(psc_at(t->root, i, NULL), "error"))
+			return true;
+	}
+	return psc_get_str(t->root, "symbols.wanted");
+}
+
+void text_missing(const struct text *t)
+{
+	const char *wanted = psc_get_str(t->root, "symbols.wanted");
+
+	if (!anything(t))
+		return;
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "What this dump lacks\n");
+	count_line(t, "pages_not_in_file", "page that was asked for is not in "
+		   "the file", "pages that were asked for are not in the file");
+	count_line(t, "pages_paged_out", "page had been paged out",
+		   "pages had been paged out");
+	count_line(t, "structures_unreadable", "structure could not be read",
+		   "structures could not be read");
+	section_errors(t);
+	if (wanted)
+		fprintf(t->out, "  %s\n", wanted);
+}

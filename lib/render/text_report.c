@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// The short report for a person, in the order of a good one: what stopped the
+// machine; is a pool exhausted or failing; the names; the figures; what the
+// dump lacks; the next step.
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "render/text.h"
+
+#define TOP_TAGS 10
+#define BAR_WIDTH 30
+
+static enum text_style severity_style(const char *severity)
+{
+	if (strcmp(severity, "critical") == 0)
+		return TEXT_CRITICAL;
+	return strcmp(severity, "warning") == 0 ? TEXT_WARNING : TEXT_DIM;
+}
+
+static void findings(const struct text *t)
+{
+	const struct psc_value *list = psc_get(t->root, "findings");
+
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "Findings\n");
+	if (!psc_count(list))
+		fputs("  nothing stands out\n", t->out);
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
+		const char *severity = text_str(f, "severity");
+
+		fputs("  ", t->out);
+		text_styled(t, severity_style(severity), "%-9s", severity);
+		fprintf(t->out, " %s\n", text_str(f, "text"));
+	}
+}
+
+static uint64_t bytes_of(const struct text *t, const char *counter, bool *have)
+{
+	uint64_t v = 0;
+
+	*have = psc_get_uint(psc_get(psc_get(t->root, "vm"), counter), "bytes",
+			     &v);
+	return v;
+}
+
+static void usage_line(const struct text *t, const char *label, uint64_t used,
+		       uint64_t limit, const char *of)
+{
+	char a[TEXT_BYTES], b[TEXT_BYTES], bar[BAR_WIDTH + 1];
+
+	text_bytes(used, a);
+	text_bytes(limit, b);
+	text_bar(used, limit, BAR_WIDTH, bar);
+	text_fact(t, label, "[%s] %3u %%  %s of %s%s", bar,
+		  text_percent(used, limit), a, b, of);
+}
+
+// Limits of 16 TB say nothing: then the machine's memory is the measure
+// (vm-and-windbg-output 9).
+static void pool_line(const struct text *t, const char *label, uint64_t used,
+		      const char *max_counter)
+{
+	bool has_max, has_ram;
+	uint64_t max = bytes_of(t, max_counter, &has_max);
+	uint64_t ram = bytes_of(t, "physical_memory", &has_ram);
+
+	if (has_ram && (!has_max || max > ram))
+		usage_line(t, label, used, ram, " of memory");
+	else if (has_max)
+		usage_line(t, label, used, max, " (its limit)");
+}
+
+static void memory(const struct text *t)
+{
+	bool has_np, has_nx, has_paged, has_commit, has_limit, has_ram, has_av;
+	uint64_t np = bytes_of(t, "nonpaged_pool_usage", &has_np);
+	uint64_t nx = bytes_of(t, "nonpaged_pool_nx_usage", &has_nx);
+	uint64_t paged = bytes_of(t, "paged_pool_usage", &has_paged);
+	uint64_t commit = bytes_of(t, "committed", &has_commit);
+	uint64_t limit = bytes_of(t, "commit_limit", &has_limit);
+	uint64_t ram = bytes_of(t, "physical_memory", &has_ram);
+	uint64_t available = bytes_of(t, "available", &has_av);
+
+	if (psc_get_str(t->root, "vm.error") || !psc_get(t->root, "vm"))
+		return;
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "Memory\n");
+	if (has_np || has_nx)
+		pool_line(t, "nonpaged pool", np + nx, "nonpaged_pool_max");
+	if (has_paged)
+		pool_line(t, "paged pool", paged, "paged_pool_max");
+	if (has_commit && has_limit)
+		usage_line(t, "commit", commit, limit, "");
+	if (has_ram && has_av && available <= ram)
+		usage_line(t, "memory in use", ram - available, ram, "");
+}
+
+static int64_t used_of(const struct psc_value *row, const char *pool)
+{
+	int64_t v = 0;
+
+	psc_get_int(psc_get(row, pool), "bytes", &v);
+	return v;
+}
+
+static int by_used(const void *a, const void *b, void *pool)
+{
+	int64_t x = used_of(*(const struct psc_value *const *)a, pool);
+	int64_t y = used_of(*(const struct psc_value *const *)b, pool);
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void tag_row(const struct text *t, const struct psc_value *row,
+		    const char *pool, uint64_t total)
+{
+	int64_t used = used_of(row, pool), blocks = 0;
+	const char *text = psc_get_str(row, "description");
+	const char *binary = psc_get_str(row, "binary");
+	char bytes[TEXT_BYTES], n[TEXT_COUNT], tag[5];
+	uint32_t value = 0;
+
+	psc_get_tag(row, "tag", &value);
+	psc_tag_debugger(value, tag);
+	psc_get_int(psc_get(row, pool), "diff", &blocks);
+	text_bytes((uint64_t)used, bytes);
+	text_count(blocks > 0 ? (uint64_t)blocks : 0, n);
+	fprintf(t->out, "  %s %10s %3u %% %13s blocks  %s%s%s\n", tag, bytes,
+		text_percent((uint64_t)used, total), n,
+		binary ? binary : text ? "" : "(not in any tag list)",
+		binary && text ? ": " : "", text ? text : "");
+}
+
+static void top_tags(const struct text *t, const char *pool, const char *title)
+{
+	const struct psc_value *section = psc_get(t->root, "poolused");
+	const struct psc_value *tags = psc_get(section, "tags");
+	int64_t total = used_of(psc_get(section, "totals"), pool);
+	size_t n = psc_count(tags);
+	const struct psc_value **sorted = calloc(n ? n : 1, sizeof(*sorted));
+
+	if (!n || total <= 0 || !sorted) {
+		free(sorted);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = psc_at(tags, i, NULL);
+	qsort_r(sorted, n, sizeof(*sorted), by_used, (void *)(uintptr_t)pool);
+	char bytes[TEXT_BYTES];
+	text_bytes((uint64_t)total, bytes);
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "%s by tag (%s in all)\n", title, bytes);
+	for (size_t i = 0; i < n && i < TOP_TAGS; i++) {
+		if (used_of(sorted[i], pool) > 0)
+			tag_row(t, sorted[i], pool, (uint64_t)total);
+	}
+	free(sorted);
+}
+
+static void next_steps(const struct text *t)
+{
+	const struct psc_value *list = psc_get(t->root, "next_steps");
+
+	if (!psc_count(list))
+		return;
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "Next step\n");
+	for (size_t i = 0; i < psc_count(list); i++)
+		fprintf(t->out, "  %s\n", psc_value_str(psc_at(list, i, NULL)));
+}
+
+void text_view_report(const struct text *t)
+{
+	text_styled(t, TEXT_HEADING, "Machine\n");
+	text_machine(t);
+	findings(t);
+	memory(t);
+	top_tags(t, "nonpaged", "Nonpaged pool");
+	top_tags(t, "paged", "Paged pool");
+	text_missing(t);
+	next_steps(t);
+}
