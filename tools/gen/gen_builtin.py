@@ -84,6 +84,14 @@ class Wanted:
     def _regex(patterns):
         return re.compile("|".join(fnmatch.translate(p) for p in patterns))
 
+    def check(self, symbols, types):
+        """A pattern that matches nothing is a mistake."""
+        for kind, patterns, names in (("symbol", self.symbols, symbols),
+                                      ("type", self.types, types)):
+            for p in patterns:
+                if not fnmatch.filter(names, p):
+                    sys.exit(f"wanted.txt: no {kind} {p} in the tables")
+
     def symbol(self, name):
         return self.symbol_re.match(name)
 
@@ -150,7 +158,9 @@ class Layout:
                            for x in self.types[inner][1]] + pending
             else:
                 out.append((full, base + m.offset, m))
-        return out
+        # Nobody published what is inside these; members of theirs that are
+        # known stand beside them under dotted names.
+        return [f for f in out if f[2].type[2:] != "<unnamed>"]
 
 
 def shape_of(layout, m, room, type_index):
@@ -462,6 +472,7 @@ class Builder:
     def blob(self):
         self.encode_types()
         self.encode_symbols()
+        self.wanted.check(self.symbol_names, self.type_names)
         places, type_blocks = self.type_blocks()
         strings = b"".join(
             b"".join(n.encode() + b"\0" for n in group) for group in
