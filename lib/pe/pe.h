@@ -42,12 +42,19 @@ struct psc_pe {
 	struct psc_pe_section section[PSC_PE_MAX_SECTIONS];
 };
 
-/** Parse headers. @p src is copied; its ctx must outlive @p ret. */
+/**
+ * Parse headers. @p src is copied; its ctx must outlive @p ret.
+ * @return PSC_ERR_NOT_IN_DUMP when header bytes are missing in memory,
+ *         PSC_ERR_TRUNCATED in a file, PSC_ERR_DAMAGED otherwise.
+ */
 PSC_NODISCARD struct psc_error *
 psc_pe_open(const struct psc_image_source *src, const char *what,
 	    struct psc_pe *ret);
 
-/** A file's bytes as an image source: raw data moved to its RVAs. */
+/**
+ * A file's bytes as an image source: raw data moved to its RVAs. @c pe points
+ * back at the struct, which must stay where it is.
+ */
 struct psc_pe_file {
 	const uint8_t *data;
 	uint64_t size;
@@ -57,10 +64,21 @@ PSC_NODISCARD struct psc_error *
 psc_pe_open_file(const uint8_t *data, uint64_t size, const char *what,
 		 struct psc_pe_file *ret);
 
+/** Bytes of a section in the file, padding cut off. NULL: past the file. */
+const uint8_t *psc_pe_file_section(const struct psc_pe_file *f,
+				   const struct psc_pe_section *s, size_t *n);
+/** Section name with "/N" looked up in the COFF string table. */
+void psc_pe_file_section_name(const struct psc_pe_file *f,
+			      const struct psc_pe_section *s, char *out,
+			      size_t cap);
+/** Embedded Authenticode blob (PKCS#7). @return false: not signed inside. */
+bool psc_pe_file_signature(const struct psc_pe_file *f, const uint8_t **data,
+			   size_t *n);
+
 /** Section that holds @p rva, or NULL. */
 const struct psc_pe_section *psc_pe_section_of(const struct psc_pe *pe,
 					       uint64_t rva);
-/** Bytes read at @p rva. */
+/** Copy what is readable at @p rva. @return bytes, 0 past the image. */
 size_t psc_pe_read(const struct psc_pe *pe, uint64_t rva, void *buf, size_t n);
 
 /** CodeView RSDS record: all debug entries are tried. &psc_absent: none. */
@@ -72,7 +90,11 @@ struct psc_pe_pdb {
 PSC_NODISCARD struct psc_error *
 psc_pe_pdb(const struct psc_pe *pe, struct psc_pe_pdb *ret);
 
-/** VS_VERSION_INFO strings (UTF-8, NULL when absent) and fixed numbers. */
+/**
+ * VS_VERSION_INFO strings (UTF-8, NULL when absent) and fixed numbers.
+ * This and the tables below: &psc_absent when the image has no such
+ * directory, PSC_ERR_NOT_IN_DUMP when its pages are missing.
+ */
 struct psc_pe_version {
 	uint16_t file[4], product[4];
 	char *company, *product_name, *description, *original_name;
