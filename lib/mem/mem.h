@@ -25,7 +25,7 @@ enum psc_va_status {
 	PSC_VA_OK,
 	PSC_VA_NOT_MAPPED,	/**< No translation (zero, freed, time stamp). */
 	PSC_VA_DEMAND_ZERO,	/**< Reserved, never touched: reads as zero. */
-	PSC_VA_PAGED_OUT,	/**< In a page file. */
+	PSC_VA_PAGED_OUT,	/**< In a page file or a mapped file. */
 	PSC_VA_TRANSITION_ABSENT, /**< On a page list, page not in the dump. */
 	PSC_VA_NOT_IN_DUMP,	/**< Valid, page not in the dump. */
 	PSC_VA_TABLE_ABSENT,	/**< A page table itself is not in the dump. */
@@ -59,7 +59,8 @@ enum psc_paging_mode {
 struct psc_paging {
 	enum psc_paging_mode mode;
 	uint64_t root;		/**< DirectoryTableBase as stored; masked here. */
-	/** Bits XORed into stored non-valid PTEs (L1TF); 0 = none. */
+	/** Bits set in stored non-valid PTEs whose bit 4 is clear (L1TF);
+	 *  0 = none. */
 	uint64_t invalid_pte_mask;
 	/** Software PTE layout: true = SwizzleBit at 4, fields of patched kernels
 	 *  (facts dump-format 4.5); false = unpatched. */
@@ -108,6 +109,7 @@ bool psc_mem_is_kernel_va(const struct psc_mem *m, uint64_t va);
 
 /**
  * Read up to @p len bytes; stops at the first byte that cannot be read.
+ * Demand-zero pages read as zeros, as they would on the running system.
  * @param[out] why the reason it stopped (PSC_VA_OK when it did not); may be
  *             NULL.
  * @return bytes read.
@@ -130,14 +132,18 @@ psc_mem_u64(struct psc_mem *m, uint64_t va, const char *what, uint64_t *v);
 
 /**
  * The page that holds @p va, without a copy where the dump allows it.
- * Paged memory only; sparse memory answers when the whole page is stored.
+ * Sparse memory answers when the whole page is stored. A demand-zero page
+ * gives that status and a page of zeros.
  * @param scratch PSC_PAGE_SIZE bytes of the caller's, used when a copy is
  *                needed; @p *ret may point into it.
  */
 enum psc_va_status psc_mem_page(struct psc_mem *m, uint64_t va,
 				uint8_t *scratch, const uint8_t **ret);
 
-/** Translate one address. Sparse memory: PSC_VA_NOT_IN_DUMP unless stored. */
+/**
+ * Translate one address and look whether its page is there; not counted as a
+ * read in vain. Sparse memory: PSC_VA_NOT_IN_DUMP unless stored, no @c pa.
+ */
 struct psc_xlat psc_mem_translate(struct psc_mem *m, uint64_t va);
 
 /** A run of consecutive VAs with one status, as the page tables tell. */
@@ -149,7 +155,11 @@ struct psc_va_range {
 
 /**
  * Walk [start, end) by page tables, skipping holes at the highest level that
- * is empty. Cost is in proportion to page tables present, not to the span.
+ * is empty. Cost is in proportion to page tables present, not to the span: a
+ * table that is reached from a second place (the self-map, or damage) gives one
+ * PSC_VA_DAMAGED run for all that lies below. Runs are handed out when they
+ * reach 1 GiB, so equal runs may touch. Not counted as reads in vain.
+ * Sparse memory: the stored runs.
  * @return true with the next run that is not PSC_VA_NOT_MAPPED, whose
  *         @c va >= *pos, and *pos moved behind it; false at the end.
  */
