@@ -276,33 +276,65 @@ static void columns_next(struct columns *c)
 	}
 }
 
-/** All names: pointers into @c text. */
-struct names {
+/** What all kernels share, unpacked once and kept. */
+static struct shared {
+	struct index ix;
 	char *text;
-	const char **v;
-	size_t n;
-};
+	const char **names;	/**< Symbols, then types, then members. */
+	uint8_t *layouts, *shapes;
+	uint8_t **blocks;	/**< Definitions. */
+	bool ok;
+} shared;
+static pthread_once_t shared_once = PTHREAD_ONCE_INIT;
 
-static void names_close(struct names *n)
+static void split_names(struct shared *s)
 {
-	free(n->text);
-	free(n->v);
-}
-
-static bool names_open(const struct index *ix, struct names *n)
-{
-	*n = (struct names){ 0 };
-	n->text = (char *)unpack(PSC_BUILTIN_STRINGS, NULL);
-	n->n = (size_t)ix->symbols + ix->types + ix->members;
-	n->v = malloc(n->n * sizeof(*n->v));
-	if (!n->text || !n->v)
-		return false;
-	const char *p = n->text;
-	for (size_t i = 0; i < n->n; i++) {
-		n->v[i] = p;
+	size_t n = (size_t)s->ix.symbols + s->ix.types + s->ix.members;
+	const char *p = s->text;
+	s->names = malloc(n * sizeof(*s->names));
+	for (size_t i = 0; p && s->names && i < n; i++) {
+		s->names[i] = p;
 		p += strlen(p) + 1;
 	}
-	return true;
+}
+
+static void load_shared(void)
+{
+	struct shared *s = &shared;
+	s->ix = read_index();
+	s->text = (char *)unpack(PSC_BUILTIN_STRINGS, NULL);
+	s->layouts = unpack(PSC_BUILTIN_LAYOUTS, NULL);
+	s->shapes = unpack(PSC_BUILTIN_SHAPES, NULL);
+	s->blocks = calloc(s->ix.type_blocks, sizeof(*s->blocks));
+	split_names(s);
+	s->ok = s->text && s->names && s->layouts && s->shapes && s->blocks;
+	unsigned int first = PSC_BUILTIN_SYMBOLS + s->ix.symbol_blocks;
+	for (uint32_t i = 0; s->ok && i < s->ix.type_blocks; i++)
+		s->ok = (s->blocks[i] = unpack(first + i, NULL));
+}
+
+/** NULL: out of memory. */
+static const struct shared *get_shared(void)
+{
+	pthread_once(&shared_once, load_shared);
+	return shared.ok ? &shared : NULL;
+}
+
+static const char *const *type_names(const struct shared *s)
+{
+	return s->names + s->ix.symbols;
+}
+
+static const char *const *member_names(const struct shared *s)
+{
+	return type_names(s) + s->ix.types;
+}
+
+const char *psc_builtin_type_name(uint64_t type_id)
+{
+	const struct shared *s = get_shared();
+	return s && type_id && type_id <= s->ix.types
+		? type_names(s)[type_id - 1] : NULL;
 }
 
 static int compare_name(const void *key, const void *element)
@@ -348,11 +380,10 @@ static bool is_match(size_t row, const size_t *match, size_t n)
 static size_t match_rows(const struct psc_builtin_clue *clues, size_t n,
 			 const size_t *name, size_t *out)
 {
-	struct index ix = read_index();
 	size_t found = 0;
-	for (uint32_t b = 0; b < ix.symbol_blocks; b++) {
+	for (uint32_t b = 0; b < shared.ix.symbol_blocks; b++) {
 		PSC_CLEANUP(columns_close) struct columns c;
-		if (!columns_open(&ix, b, &c))
+		if (!columns_open(&shared.ix, b, &c))
 			return 0;
 		for (uint64_t col = 0; col < c.columns; col++) {
 			columns_next(&c);
@@ -370,15 +401,14 @@ static size_t match_rows(const struct psc_builtin_clue *clues, size_t n,
 size_t psc_builtin_match(const struct psc_builtin_clue *clues, size_t n,
 			 size_t *ret, size_t max)
 {
-	struct index ix = read_index();
-	PSC_CLEANUP(names_close) struct names names;
+	const struct shared *s = get_shared();
 	PSC_FREE size_t *name = malloc((n + 1) * sizeof(*name));
 	PSC_FREE size_t *match = malloc((psc_builtin_count() + n_rows + 1) *
 					sizeof(*match));
-	if (!names_open(&ix, &names) || !name || !match)
+	if (!s || !name || !match)
 		return 0;
 	for (size_t i = 0; i < n; i++)
-		if (!find_name(names.v, ix.symbols, clues[i].name, &name[i]))
+		if (!find_name(s->names, s->ix.symbols, clues[i].name, &name[i]))
 			name[i] = SIZE_MAX;
 	size_t n_match = match_rows(clues, n, name, match), found = 0;
 	for (size_t i = 0; i < n_visible; i++) {
@@ -394,37 +424,18 @@ size_t psc_builtin_match(const struct psc_builtin_clue *clues, size_t n,
 // --- one kernel as a source ------------------------------------------------
 
 struct builtin {
-	struct index ix;
-	struct names names;	// symbols, then types, then members
+	const struct shared *s;
+	const uint8_t *layout;	// definition of each type, 1-based; 0 = none
 	uint64_t *rva;		// by symbol; NULL when types only
 	uint32_t *by_rva;	// symbols in address order
 	size_t n_by_rva;
-	uint8_t *layout;	// definition of each type, 1-based; 0 = none
-	uint8_t *shapes;
-	uint8_t **blocks;	// definitions
 };
-
-static const char *const *type_names(const struct builtin *b)
-{
-	return b->names.v + b->ix.symbols;
-}
-
-static const char *const *member_names(const struct builtin *b)
-{
-	return type_names(b) + b->ix.types;
-}
 
 static void builtin_destroy(void *self)
 {
 	struct builtin *b = self;
-	for (uint32_t i = 0; b->blocks && i < b->ix.type_blocks; i++)
-		free(b->blocks[i]);
-	free(b->blocks);
-	names_close(&b->names);
 	free(b->rva);
 	free(b->by_rva);
-	free(b->layout);
-	free(b->shapes);
 	free(b);
 }
 
@@ -433,7 +444,7 @@ static struct psc_error *builtin_symbol(void *self, const char *name,
 {
 	struct builtin *b = self;
 	size_t i;
-	if (!b->rva || !find_name(b->names.v, b->ix.symbols, name, &i) ||
+	if (!b->rva || !find_name(b->s->names, b->s->ix.symbols, name, &i) ||
 	    b->rva[i] == NO_RVA)
 		return &psc_absent;
 	*rva = b->rva[i];
@@ -455,7 +466,7 @@ static struct psc_error *builtin_nearest(void *self, uint64_t rva,
 	if (!lo)
 		return &psc_absent;
 	uint32_t i = b->by_rva[lo - 1];
-	*ret = (struct psc_symname){ .name = b->names.v[i],
+	*ret = (struct psc_symname){ .name = b->s->names[i],
 				     .rva = b->rva[i] };
 	return NULL;
 }
@@ -463,10 +474,10 @@ static struct psc_error *builtin_nearest(void *self, uint64_t rva,
 /** First byte of the kernel's definition of @p type, or NULL. */
 static const uint8_t *definition(const struct builtin *b, size_t type)
 {
-	if (type >= b->ix.types || !b->layout[type])
+	if (type >= b->s->ix.types || !b->layout[type])
 		return NULL;
-	const uint8_t *row = b->ix.type_rows + type * PSC_BUILTIN_TYPE_ROW;
-	const uint8_t *p = b->blocks[psc_le16(row)] + psc_le16(row + 2);
+	const uint8_t *row = b->s->ix.type_rows + type * PSC_BUILTIN_TYPE_ROW;
+	const uint8_t *p = b->s->blocks[psc_le16(row)] + psc_le16(row + 2);
 	uint64_t len = varint(&p);
 	for (uint8_t i = 1; i < b->layout[type]; i++) {
 		p += len;
@@ -480,7 +491,7 @@ static struct psc_error *builtin_type(void *self, const char *name,
 {
 	struct builtin *b = self;
 	size_t i;
-	if (!find_name(type_names(b), b->ix.types, name, &i))
+	if (!find_name(type_names(b->s), b->s->ix.types, name, &i))
 		return &psc_absent;
 	const uint8_t *p = definition(b, i);
 	if (!p)
@@ -492,7 +503,7 @@ static struct psc_error *builtin_type(void *self, const char *name,
 static void read_shape(const struct builtin *b, size_t shape,
 		       struct psc_field *f)
 {
-	const uint8_t *p = b->shapes + shape * PSC_BUILTIN_SHAPE_ROW;
+	const uint8_t *p = b->s->shapes + shape * PSC_BUILTIN_SHAPE_ROW;
 	f->cls = (enum psc_type_class)(p[0] & 0xf);
 	f->is_signed = p[0] >> 4;
 	f->bit = p[1];
@@ -510,7 +521,7 @@ static struct psc_error *builtin_member(void *self, uint64_t type_id,
 	size_t want;
 	// A type_id of 0 wraps and is then past every type.
 	const uint8_t *p = definition(b, (size_t)(type_id - 1));
-	if (!p || !find_name(member_names(b), b->ix.members, name, &want))
+	if (!p || !find_name(member_names(b->s), b->s->ix.members, name, &want))
 		return &psc_absent;
 	varint(&p);		// size
 	int64_t member = 0, offset = 0;
@@ -546,36 +557,19 @@ static int compare_rva(const void *a, const void *b, void *rva)
 static bool load_symbols(struct builtin *b, const struct row *row)
 {
 	PSC_CLEANUP(columns_close) struct columns c;
-	if (!columns_open(&b->ix, row->block, &c))
+	if (!columns_open(&b->s->ix, row->block, &c))
 		return false;
 	for (unsigned int i = 0; i <= row->column; i++)
 		columns_next(&c);
 	b->rva = PSC_TAKE(c.rva);
-	b->by_rva = malloc(b->ix.symbols * sizeof(*b->by_rva));
+	b->by_rva = malloc(b->s->ix.symbols * sizeof(*b->by_rva));
 	if (!b->by_rva)
 		return false;
-	for (uint32_t i = 0; i < b->ix.symbols; i++)
+	for (uint32_t i = 0; i < b->s->ix.symbols; i++)
 		if (b->rva[i] != NO_RVA)
 			b->by_rva[b->n_by_rva++] = i;
 	qsort_r(b->by_rva, b->n_by_rva, sizeof(*b->by_rva), compare_rva,
 		b->rva);
-	return true;
-}
-
-static bool load_layout(struct builtin *b, const struct row *row)
-{
-	PSC_FREE uint8_t *all = unpack(PSC_BUILTIN_LAYOUTS, NULL);
-	b->layout = malloc(b->ix.types);
-	b->shapes = unpack(PSC_BUILTIN_SHAPES, NULL);
-	b->blocks = calloc(b->ix.type_blocks, sizeof(*b->blocks));
-	if (!all || !b->layout || !b->shapes || !b->blocks)
-		return false;
-	memcpy(b->layout, all + (size_t)row->layout * b->ix.types,
-	       b->ix.types);
-	unsigned int first = PSC_BUILTIN_SYMBOLS + b->ix.symbol_blocks;
-	for (uint32_t i = 0; i < b->ix.type_blocks; i++)
-		if (!(b->blocks[i] = unpack(first + i, NULL)))
-			return false;
 	return true;
 }
 
@@ -588,9 +582,10 @@ struct psc_error *psc_builtin_open(size_t i, struct psc_sym **ret)
 	struct builtin *b = calloc(1, sizeof(*b));
 	if (!b)
 		return &psc_nomem;
-	b->ix = read_index();
-	if (!names_open(&b->ix, &b->names) || !load_layout(b, row) ||
-	    (row->k.has_symbols && !load_symbols(b, row))) {
+	b->s = get_shared();
+	if (b->s)
+		b->layout = b->s->layouts + (size_t)row->layout * b->s->ix.types;
+	if (!b->s || (row->k.has_symbols && !load_symbols(b, row))) {
 		builtin_destroy(b);
 		return &psc_nomem;
 	}

@@ -108,9 +108,12 @@ struct psc_error *psc_sym_sizeof(const struct psc_sym *s, const char *type,
 	if (!s->ops->type)
 		return &psc_absent;
 	struct psc_error *err = s->ops->type(s->self, type, &t);
-	if (!err)
-		*size = t.size;
-	return err;
+	if (err)
+		return err;
+	if (!t.size)
+		return &psc_absent;	// known by its members alone
+	*size = t.size;
+	return NULL;
 }
 
 struct psc_error *psc_sym_constant(const struct psc_sym *s,

@@ -50,7 +50,7 @@ struct psc_field {
 
 struct psc_type {
 	uint64_t id;		/**< Source-specific, passed back to member(). */
-	uint64_t size;		/**< Bytes. */
+	uint64_t size;		/**< Bytes; 0: not known. */
 };
 
 /** A symbol near an address. Strings live as long as the source. */
