@@ -30,7 +30,10 @@ struct psc_opt64 {
 	bool set;
 };
 
-/** Facts of DUMP_HEADER32/64 (facts dump-format 1.2, 1.3). */
+/**
+ * Facts of DUMP_HEADER32/64 (dump-format 1.2, 1.3). A plain field is 0 when
+ * the writer left it unset; addresses of 32-bit dumps are zero-extended.
+ */
 struct psc_dump_header {
 	bool is64;
 	enum psc_arch arch;
@@ -69,9 +72,13 @@ const char *psc_dump_path(const struct psc_dump *d);
 const char *psc_dump_format(const struct psc_dump *d);
 /** Why there is no physical memory (triage, header-only), or NULL. */
 const char *psc_dump_why_no_pages(const struct psc_dump *d);
+/** Bytes of the file as given. */
 uint64_t psc_dump_file_size(const struct psc_dump *d);
+/** Bytes of the dump: another number when the file is compressed. */
+uint64_t psc_dump_size(const struct psc_dump *d);
 /** NULL, "gzip", "zip". */
 const char *psc_dump_compression(const struct psc_dump *d);
+/** The file ends before the pages that it announces. */
 bool psc_dump_truncated(const struct psc_dump *d);
 /** Pages that the file announces, and pages whose bytes it really holds. */
 uint64_t psc_dump_pages_stored(const struct psc_dump *d);
@@ -89,13 +96,17 @@ const char *psc_dump_warning(const struct psc_dump *d, size_t i);
  */
 const uint8_t *psc_dump_page(const struct psc_dump *d, uint64_t pfn,
 			     uint8_t *scratch);
-/** Next stored page >= @p pfn. @return false when there is none. */
+/**
+ * Next page >= @p pfn whose bytes the file holds: announced pages past the end
+ * of a truncated file are skipped. @return false when there is none.
+ */
 bool psc_dump_next_page(const struct psc_dump *d, uint64_t pfn, uint64_t *ret);
-/** Bytes at a file offset (header areas). @return false when out of bounds. */
+/** Bytes at an offset of the dump (header areas); uncompressed offsets.
+ *  @return false when out of bounds. */
 bool psc_dump_read_file(const struct psc_dump *d, uint64_t off, void *buf,
 			size_t n);
 
-/** Triage dump contents (facts dump-format 6). Borrowed from the dump. */
+/** Triage dump contents (dump-format 6). Borrowed from the dump. */
 struct psc_triage_block {
 	uint64_t va;
 	uint64_t size;
@@ -123,6 +134,7 @@ struct psc_triage {
 	size_t kdbg_size;
 	const uint8_t *prcb, *process, *thread;	/**< Or NULL. */
 	size_t prcb_size, process_size, thread_size;
+	size_t n_blobs;		/**< Of the DumpBlob stream at the end. */
 	/** DUMP_MM_STORAGE, in pages; valid when has_mm. */
 	bool has_mm;
 	uint64_t max_nonpaged, nonpaged, max_paged, paged;
