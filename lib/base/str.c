@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/str.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,4 +239,33 @@ char *psc_text_escape(const char *text, size_t n)
 		}
 	}
 	return psc_str_take(&s);
+}
+
+void psc_bytes_text(uint64_t bytes, char out[PSC_BYTES_TEXT])
+{
+	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB",
+					     "EB" };
+	double v = (double)bytes;
+	size_t u = 0;
+
+	while (v >= 1023.5 && u + 1 < PSC_ARRAY_SIZE(units)) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(out, PSC_BYTES_TEXT, u && v < 99.95 ? "%.1f %s" : "%.0f %s", v,
+		 units[u]);
+}
+
+void psc_count_text(uint64_t n, char out[PSC_COUNT_TEXT])
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+	size_t o = 0;
+
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			out[o++] = ',';
+		out[o++] = digits[i];
+	}
+	out[o] = '\0';
 }

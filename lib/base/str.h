@@ -56,4 +56,12 @@ const char *psc_path_base(const char *path);
 /** Printable copy: control characters and invalid UTF-8 as \xNN. */
 char *psc_text_escape(const char *text, size_t n);
 
+/** "1.1 GB", binary units, at most four significant digits. */
+#define PSC_BYTES_TEXT 16
+void psc_bytes_text(uint64_t bytes, char out[PSC_BYTES_TEXT]);
+
+/** "1,234,567". */
+#define PSC_COUNT_TEXT 32
+void psc_count_text(uint64_t n, char out[PSC_COUNT_TEXT]);
+
 #endif

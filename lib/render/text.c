@@ -75,35 +75,6 @@ void text_fact(const struct text *t, const char *label, const char *fmt, ...)
 	fputc('\n', t->out);
 }
 
-void text_bytes(uint64_t bytes, char out[TEXT_BYTES])
-{
-	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB",
-					     "EB" };
-	double v = (double)bytes;
-	size_t u = 0;
-
-	while (v >= 1023.5 && u + 1 < PSC_ARRAY_SIZE(units)) {
-		v /= 1024;
-		u++;
-	}
-	snprintf(out, TEXT_BYTES, u && v < 99.95 ? "%.1f %s" : "%.0f %s", v,
-		 units[u]);
-}
-
-void text_count(uint64_t n, char out[TEXT_COUNT])
-{
-	char digits[24];
-	int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
-	size_t o = 0;
-
-	for (int i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			out[o++] = ',';
-		out[o++] = digits[i];
-	}
-	out[o] = '\0';
-}
-
 unsigned int text_percent(uint64_t part, uint64_t whole)
 {
 	if (!whole)

@@ -34,14 +34,6 @@ void text_styled(const struct text *t, enum text_style style, const char *fmt,
 void text_fact(const struct text *t, const char *label, const char *fmt, ...)
 	PSC_PRINTF(3, 4);
 
-/** "1.1 GB", binary units, at most 4 significant digits. */
-#define TEXT_BYTES 16
-void text_bytes(uint64_t bytes, char out[TEXT_BYTES]);
-
-/** "1,234,567". */
-#define TEXT_COUNT 32
-void text_count(uint64_t n, char out[TEXT_COUNT]);
-
 /** A bar of @p width cells, part of whole; NUL-terminated ASCII. */
 void text_bar(uint64_t part, uint64_t whole, unsigned int width, char *out);
 

@@ -9,7 +9,7 @@ void text_view_bigpool(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "bigpool");
 	uint64_t total = 0, n_live = 0;
-	char bytes[TEXT_BYTES], n[TEXT_COUNT];
+	char bytes[PSC_BYTES_TEXT], n[PSC_COUNT_TEXT];
 
 	text_styled(t, TEXT_HEADING, "%-16s  %-4s  %12s  %s\n", "address",
 		    "tag", "bytes", "pool");
@@ -33,8 +33,8 @@ void text_view_bigpool(const struct text *t)
 			n_live++;
 		}
 	}
-	text_bytes(total, bytes);
-	text_count(n_live, n);
+	psc_bytes_text(total, bytes);
+	psc_count_text(n_live, n);
 	fprintf(t->out, "\n%s allocation%s, %s\n", n, n_live == 1 ? "" : "s",
 		bytes);
 	text_missing(t);

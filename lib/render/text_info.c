@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/str.h"
 #include "render/text.h"
 
 static const char *format_words(const char *format)
@@ -34,13 +35,13 @@ static void file_facts(const struct text *t)
 	const struct psc_value *d = psc_get(t->root, "dump");
 	const char *compression = psc_get_str(d, "compression");
 	uint64_t size = 0, type = 0, stored = 0, readable = 0;
-	char bytes[TEXT_BYTES], n[TEXT_COUNT], of[TEXT_COUNT];
+	char bytes[PSC_BYTES_TEXT], n[PSC_COUNT_TEXT], of[PSC_COUNT_TEXT];
 	bool truncated = false;
 
 	psc_get_uint(d, "size_bytes", &size);
 	psc_get_uint(d, "dump_type", &type);
 	psc_get_bool(d, "truncated", &truncated);
-	text_bytes(size, bytes);
+	psc_bytes_text(size, bytes);
 	text_fact(t, "file", "%s (%s%s%s)", text_str(d, "file"), bytes,
 		  compression ? ", " : "", compression ? compression : "");
 	text_fact(t, "format", "%s, type %" PRIu64 "%s",
@@ -50,9 +51,9 @@ static void file_facts(const struct text *t)
 	psc_get_uint(d, "pages_readable", &readable);
 	if (!stored)
 		return;
-	text_count(readable, n);
-	text_count(stored, of);
-	text_bytes(readable * 4096, bytes);
+	psc_count_text(readable, n);
+	psc_count_text(stored, of);
+	psc_bytes_text(readable * 4096, bytes);
 	if (readable == stored)
 		text_fact(t, "pages", "%s (%s)", n, bytes);
 	else

@@ -3,17 +3,18 @@
 #include <inttypes.h>
 
 #include "base/bytes.h"
+#include "base/str.h"
 #include "render/text.h"
 
 static void count_line(const struct text *t, const char *key, const char *one,
 		       const char *many)
 {
-	char n[TEXT_COUNT];
+	char n[PSC_COUNT_TEXT];
 	uint64_t v = 0;
 
 	if (!psc_get_uint(psc_get(t->root, "missing"), key, &v) || !v)
 		return;
-	text_count(v, n);
+	psc_count_text(v, n);
 	fprintf(t->out, "  %s %s\n", n, v == 1 ? one : many);
 }
 

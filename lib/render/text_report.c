@@ -49,10 +49,10 @@ static uint64_t bytes_of(const struct text *t, const char *counter, bool *have)
 static void usage_line(const struct text *t, const char *label, uint64_t used,
 		       uint64_t limit, const char *of)
 {
-	char a[TEXT_BYTES], b[TEXT_BYTES], bar[BAR_WIDTH + 1];
+	char a[PSC_BYTES_TEXT], b[PSC_BYTES_TEXT], bar[BAR_WIDTH + 1];
 
-	text_bytes(used, a);
-	text_bytes(limit, b);
+	psc_bytes_text(used, a);
+	psc_bytes_text(limit, b);
 	text_bar(used, limit, BAR_WIDTH, bar);
 	text_fact(t, label, "[%s] %3u %%  %s of %s%s", bar,
 		  text_percent(used, limit), a, b, of);
@@ -120,14 +120,14 @@ static void tag_row(const struct text *t, const struct psc_value *row,
 	int64_t used = used_of(row, pool), blocks = 0;
 	const char *text = psc_get_str(row, "description");
 	const char *binary = psc_get_str(row, "binary");
-	char bytes[TEXT_BYTES], n[TEXT_COUNT], tag[5];
+	char bytes[PSC_BYTES_TEXT], n[PSC_COUNT_TEXT], tag[5];
 	uint32_t value = 0;
 
 	psc_get_tag(row, "tag", &value);
 	psc_tag_debugger(value, tag);
 	psc_get_int(psc_get(row, pool), "diff", &blocks);
-	text_bytes((uint64_t)used, bytes);
-	text_count(blocks > 0 ? (uint64_t)blocks : 0, n);
+	psc_bytes_text((uint64_t)used, bytes);
+	psc_count_text(blocks > 0 ? (uint64_t)blocks : 0, n);
 	fprintf(t->out, "  %s %10s %3u %% %13s blocks  %s%s%s\n", tag, bytes,
 		text_percent((uint64_t)used, total), n,
 		binary ? binary : text ? "" : "(not in any tag list)",
@@ -149,8 +149,8 @@ static void top_tags(const struct text *t, const char *pool, const char *title)
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = psc_at(tags, i, NULL);
 	qsort_r(sorted, n, sizeof(*sorted), by_used, (void *)(uintptr_t)pool);
-	char bytes[TEXT_BYTES];
-	text_bytes((uint64_t)total, bytes);
+	char bytes[PSC_BYTES_TEXT];
+	psc_bytes_text((uint64_t)total, bytes);
 	fputc('\n', t->out);
 	text_styled(t, TEXT_HEADING, "%s by tag (%s in all)\n", title, bytes);
 	for (size_t i = 0; i < n && i < TOP_TAGS; i++) {

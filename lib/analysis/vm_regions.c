@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// Regions of kernel address space (flag 0x20) and the system PTEs in one of
+// them (vm-and-windbg-output 2.5, 2.8).
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/vm.h"
+#include "base/bytes.h"
+
+#define MAX_REGIONS 32
+
+static const char *const names_14393[] = {
+	"NonPagedPool", "PagedPool", "SystemCache", "SystemPtes", "UltraZero",
+	"PfnDatabase", "Cfg", "HyperSpace", "PageTables", "SpecialPool",
+	"Session", "WorkingSetPagedPool", "WorkingSetSystemCache",
+	"SystemImages", NULL,
+};
+static const char *const names_17763[] = {
+	"NonPagedPool", "PagedPool", "SystemCache", "SystemPtes", "UltraZero",
+	"PfnDatabase", "Cfg", "HyperSpace", "KernelStacks", "PageTables",
+	"SpecialPoolPaged", "SpecialPoolNonPaged", "Session", "SystemImages",
+	NULL,
+};
+static const char *const names_18362[] = {
+	"NonPagedPool", "PagedPool", "SystemCache", "SystemPtes", "UltraZero",
+	"PfnDatabase", "Cfg", "HyperSpace", "KernelStacks", "PageTables",
+	"Session", "SystemImages", NULL,
+};
+static const char *const names_19041[] = {
+	"NonPagedPool", "PagedPool", "SystemCache", "SystemPtes", "UltraZero",
+	"PfnDatabase", "Cfg", "HyperSpace", "KernelStacks", "PageTables",
+	"Session", "SecureNonPagedPool", "SystemImages", NULL,
+};
+static const char *const names_20348[] = {
+	"PfnDatabase", "NonPagedPool", "PagedPool", "SystemCache",
+	"SystemPtes", "UltraZero", "Cfg", "HyperSpace", "KernelStacks",
+	"PageTables", "Session", "SecureNonPagedPool", "KernelShadowStacks",
+	"SystemImages", NULL,
+};
+
+/** Index order of _MI_ASSIGNED_REGION_TYPES, by first build that has it. */
+static const struct {
+	uint32_t first, last, count;
+	const char *const *names;
+} eras[] = {
+	{ 14393, 16299, 14, names_14393 },
+	{ 17763, 17763, 14, names_17763 },
+	{ 18362, 18363, 12, names_18362 },
+	{ 19041, 19045, 13, names_19041 },
+	{ 20348, 22000, 14, names_20348 },
+};
+
+// A layout of another length than its era's is not that era's.
+static const char *const *names_of(uint32_t family, uint32_t count)
+{
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(eras); i++) {
+		if (family >= eras[i].first && family <= eras[i].last &&
+		    count == eras[i].count)
+			return eras[i].names;
+	}
+	return NULL;
+}
+
+// Kernels outside the tables may name their regions in their symbols.
+static void ask_symbols(const struct psc_kernel *k, uint32_t count,
+			const char *ret[MAX_REGIONS])
+{
+	static const char *const extra[] = {
+		"SystemDataViews", "KernelControlFlowGuard", "Kasan",
+		"SoftWsles", "SystemPtesLarge", "SystemImagesLarge",
+		"SpecialPool", "SpecialPoolPaged", "SpecialPoolNonPaged",
+		"WorkingSetPagedPool", "WorkingSetSystemCache",
+	};
+	const struct psc_sym *sym = psc_kernel_sym(k);
+	size_t n_known = PSC_ARRAY_SIZE(names_20348) - 1;
+
+	for (size_t i = 0; i < n_known + PSC_ARRAY_SIZE(extra); i++) {
+		const char *name = i < n_known ? names_20348[i]
+					       : extra[i - n_known];
+		char constant[64];
+		int64_t v;
+
+		snprintf(constant, sizeof(constant), "AssignedRegion%s", name);
+		struct psc_error *err = psc_sym_constant(
+			sym, "_MI_ASSIGNED_REGION_TYPES", constant, &v);
+		if (!err && v >= 0 && v < count)
+			ret[v] = name;
+		psc_error_free(err);
+	}
+}
+
+struct region {
+	const char *name;	/**< NULL: nobody published it. */
+	uint32_t index;
+	uint64_t base, bytes;
+};
+
+static int by_base(const void *a, const void *b)
+{
+	const struct region *x = a, *y = b;
+
+	return x->base < y->base ? -1 : x->base > y->base;
+}
+
+// Regions in use, index order.
+static struct psc_error *read_regions(const struct psc_kernel *k,
+				      struct region ret[MAX_REGIONS], size_t *n)
+{
+	uint64_t state;
+	struct psc_field f;
+	struct psc_error *err = psc_kernel_symbol(k, "MiState", &state);
+
+	if (!err)
+		err = psc_kernel_field(
+			k, "_MI_SYSTEM_INFORMATION.Vs.SystemVaRegions", &f);
+	if (err)
+		return err;
+	uint32_t count = PSC_MIN(f.count, (uint32_t)MAX_REGIONS);
+	const char *const *names = names_of(psc_kernel_family(k), count);
+	const char *asked[MAX_REGIONS] = { NULL };
+
+	if (!names)
+		ask_symbols(k, count, asked);
+	*n = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t va = state + f.offset + i * f.size, base, bytes;
+
+		if ((err = psc_kernel_get(k, va, "_MI_SYSTEM_VA_ASSIGNMENT."
+					  "BaseAddress", &base)) ||
+		    (err = psc_kernel_get(k, va, "_MI_SYSTEM_VA_ASSIGNMENT."
+					  "NumberOfBytes", &bytes)))
+			return err;
+		if (bytes)
+			ret[(*n)++] = (struct region){
+				names ? names[i] : asked[i], i, base, bytes,
+			};
+	}
+	return NULL;
+}
+
+void psc_vm_fill_regions(const struct psc_analysis *a, struct psc_value *o)
+{
+	struct region v[MAX_REGIONS];
+	size_t n;
+	struct psc_value *list = psc_set_array(o, "regions");
+	struct psc_error *err = read_regions(a->kernel, v, &n);
+
+	if (err) {
+		psc_set_strf(o, "regions_error", "%s",
+			     err->code == PSC_ERR_ABSENT
+			     ? "this kernel keeps no table of regions"
+			     : err->message);
+		psc_error_free(err);
+		return;
+	}
+	qsort(v, n, sizeof(v[0]), by_base);
+	for (size_t i = 0; i < n; i++) {
+		struct psc_value *e = psc_add_object(list);
+
+		if (v[i].name)
+			psc_set_str(e, "name", v[i].name);
+		else
+			psc_set_strf(e, "name", "Region %" PRIu32, v[i].index);
+		psc_set_hex(e, "base", v[i].base);
+		psc_set_uint(e, "bytes", v[i].bytes);
+	}
+}
+
+// Pages of address space for system PTEs: its region, 128 GB before regions.
+static uint64_t pte_space(const struct psc_kernel *k)
+{
+	struct region v[MAX_REGIONS];
+	size_t n;
+	struct psc_error *err = read_regions(k, v, &n);
+
+	if (err) {
+		psc_error_free(err);
+		return 33554432;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].name && strcmp(v[i].name, "SystemPtes") == 0)
+			return v[i].bytes / PSC_PAGE_SIZE;
+	}
+	return 1ull << 32;
+}
+
+static struct psc_error *pte_type(const struct psc_kernel *k, uint64_t *total,
+				  uint64_t *unused)
+{
+	uint64_t va;
+	struct psc_error *err = psc_kernel_symbol(k, "MiState", &va);
+
+	if (!err) {
+		if ((err = psc_kernel_get(k, va, "_MI_SYSTEM_INFORMATION.Vs."
+					  "SystemPteInfo.TotalSystemPtes",
+					  total)))
+			return err;
+		return psc_kernel_get(k, va, "_MI_SYSTEM_INFORMATION.Vs."
+				      "SystemPteInfo.TotalFreeSystemPtes",
+				      unused);
+	}
+	if (!psc_error_catch(&err, PSC_ERR_ABSENT))
+		return err;
+	if ((err = psc_kernel_symbol(k, "MiSystemPteInfo", &va)) ||
+	    (err = psc_kernel_get(k, va, "_MI_SYSTEM_PTE_TYPE.TotalSystemPtes",
+				  total)))
+		return err;
+	return psc_kernel_get(k, va, "_MI_SYSTEM_PTE_TYPE.TotalFreeSystemPtes",
+			      unused);
+}
+
+void psc_vm_read_ptes(const struct psc_analysis *a, struct psc_vm *vm)
+{
+	uint64_t total, unused, space;
+	struct psc_error *err = pte_type(a->kernel, &total, &unused);
+
+	if (err) {
+		psc_vm_fail(vm, PSC_VM_FREE_SYSTEM_PTES, err);
+		return;
+	}
+	space = pte_space(a->kernel);
+	psc_vm_set(vm, PSC_VM_FREE_SYSTEM_PTES, space - total + unused,
+		   "address space for system PTEs - TotalSystemPtes + "
+		   "TotalFreeSystemPtes");
+	vm->v[PSC_VM_FREE_SYSTEM_PTES].approximate = true;
+}
