@@ -65,6 +65,30 @@ static void escapes(void **state)
 	free(s);
 }
 
+static void sizes_and_counts(void **state)
+{
+	static const struct {
+		uint64_t v;
+		const char *bytes, *count;
+	} t[] = {
+		{ 0, "0 B", "0" },
+		{ 999, "999 B", "999" },
+		{ 1024, "1.0 KB", "1,024" },
+		{ 1181116006, "1.1 GB", "1,181,116,006" },
+		{ 161061273600, "150 GB", "161,061,273,600" },
+		{ UINT64_MAX, "16.0 EB", "18,446,744,073,709,551,615" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char bytes[PSC_BYTES_TEXT], count[PSC_COUNT_TEXT];
+
+		psc_bytes_text(t[i].v, bytes);
+		psc_count_text(t[i].v, count);
+		assert_string_equal(bytes, t[i].bytes);
+		assert_string_equal(count, t[i].count);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +96,7 @@ int main(void)
 		cmocka_unit_test(globs),
 		cmocka_unit_test(utf16),
 		cmocka_unit_test(escapes),
+		cmocka_unit_test(sizes_and_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

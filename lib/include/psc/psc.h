@@ -75,6 +75,7 @@ struct psc_request {
 	uint32_t poolused_flags;
 	const char *tag_pattern; /**< '*' and '?'; NULL: all tags. */
 	uint64_t top;		/**< Rows after sorting; 0: all. */
+	uint64_t top_each;	/**< Keep the largest of each pool; 0: all. */
 	bool all;		/**< Arrays entire, all that can be computed. */
 };
 
@@ -100,10 +101,10 @@ psc_run(struct psc_session *s, const struct psc_request *req,
 
 /**
  * Exit status of a program that shows @p r: 0 as complete as a dump of this
- * kind can be, 3 something was not in the file or unreadable, 4 a judging
- * section found what it looked for.
+ * kind can be, 3 something was not in the file or unreadable.
+ * @param judging the command judges: 4 when what it looks for was found.
  */
-int psc_report_status(struct psc_report *r);
+int psc_report_status(struct psc_report *r, bool judging);
 
 /** The whole report as one JSON object, keys in the order of filling. */
 PSC_NODISCARD struct psc_error *
