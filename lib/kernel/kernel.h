@@ -3,6 +3,9 @@
  * The crashed kernel: where it lies, who it is, and typed reads of its
  * objects. Everything above asks here for names, fields and values; where
  * names and layouts come from is decided once, in kernel/source.c.
+ *
+ * A psc_kernel is for one thread: workers resolve their fields before they
+ * start and read through clones of its memory.
  */
 #ifndef PSC_KERNEL_KERNEL_H
 #define PSC_KERNEL_KERNEL_H
@@ -45,6 +48,7 @@ uint64_t psc_kernel_base(const struct psc_kernel *k);	/**< 0: not found. */
 uint64_t psc_kernel_size(const struct psc_kernel *k);
 /** Its PE headers, or NULL. */
 const struct psc_pe *psc_kernel_pe(const struct psc_kernel *k);
+/** Never NULL; look at @c known. */
 const struct psc_pdb_id *psc_kernel_pdb(const struct psc_kernel *k);
 /** Family build number: 19041 also for 19045 and so on (facts pool 0.3). */
 uint32_t psc_kernel_family(const struct psc_kernel *k);
@@ -85,7 +89,7 @@ psc_kernel_global(const struct psc_kernel *k, const char *name,
 		  unsigned int bytes, uint64_t *ret);
 /** Pointer width of the target in bytes, 8 or 4. */
 unsigned int psc_kernel_pointer_size(const struct psc_kernel *k);
-/** Pointer at @p va, sign handled for 32-bit targets. */
+/** Pointer at @p va; 32-bit addresses come zero-extended. */
 PSC_NODISCARD struct psc_error *
 psc_kernel_pointer(const struct psc_kernel *k, uint64_t va, const char *what,
 		   uint64_t *ret);

@@ -123,6 +123,12 @@ void psc_mem_set_pte_mask(struct psc_mem *m, uint64_t mask)
 	psc_walk_flush(m);
 }
 
+void psc_mem_set_swizzled(struct psc_mem *m, bool swizzled)
+{
+	m->paging.swizzled = swizzled;
+	psc_walk_flush(m);
+}
+
 bool psc_mem_is_kernel_va(const struct psc_mem *m, uint64_t va)
 {
 	if (m->blocks)

@@ -102,8 +102,10 @@ void psc_mem_free(struct psc_mem *m);
 bool psc_mem_is_sparse(const struct psc_mem *m);
 /** NULL for sparse memory. */
 const struct psc_paging *psc_mem_paging(const struct psc_mem *m);
-/** Learned later (from symbols): the L1TF mask. */
+/** Learned later (from symbols): the L1TF mask, and whether software PTEs
+ *  have the layout of patched kernels. */
 void psc_mem_set_pte_mask(struct psc_mem *m, uint64_t mask);
+void psc_mem_set_swizzled(struct psc_mem *m, bool swizzled);
 /** Is @p va a canonical kernel-half address in this scheme? */
 bool psc_mem_is_kernel_va(const struct psc_mem *m, uint64_t va);
 

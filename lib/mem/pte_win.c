@@ -32,7 +32,7 @@ static uint64_t prototype_va(enum psc_pte_format f, uint64_t e)
 static void software(struct psc_soft_pte *ret, const struct psc_paging *p,
 		     enum psc_pte_format f, uint64_t e)
 {
-	unsigned int low_at = f == PSC_PTE_64 && p->swizzled ? 12 : 1;
+	unsigned int low_at = f != PSC_PTE_32 && p->swizzled ? 12 : 1;
 
 	ret->page = f == PSC_PTE_32 ? e >> 12 : e >> 32;
 	ret->file = e >> low_at & 0xf;

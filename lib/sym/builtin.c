@@ -28,7 +28,7 @@ struct index {
 struct row {
 	struct psc_builtin_kernel k;
 	char version[24];
-	uint8_t block, layout;
+	uint8_t block;
 	uint16_t column;
 };
 
@@ -94,7 +94,7 @@ static void read_row(const uint8_t *p, struct row *r)
 		strcpy(r->k.id.name, "ntkrnlmp.pdb");
 	r->block = p[27];
 	r->column = psc_le16(p + 28);
-	r->layout = (uint8_t)psc_le16(p + 30);
+	r->k.layout = (uint8_t)psc_le16(p + 30);
 }
 
 static void load_rows(void)
@@ -584,7 +584,7 @@ struct psc_error *psc_builtin_open(size_t i, struct psc_sym **ret)
 		return &psc_nomem;
 	b->s = get_shared();
 	if (b->s)
-		b->layout = b->s->layouts + (size_t)row->layout * b->s->ix.types;
+		b->layout = b->s->layouts + (size_t)row->k.layout * b->s->ix.types;
 	if (!b->s || (row->k.has_symbols && !load_symbols(b, row))) {
 		builtin_destroy(b);
 		return &psc_nomem;

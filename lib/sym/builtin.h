@@ -17,6 +17,7 @@ struct psc_builtin_kernel {
 	struct psc_pdb_id id;	/**< known = false for types-only kernels. */
 	bool has_symbols;	/**< Has RVAs. */
 	uint32_t build, revision;
+	unsigned int layout;	/**< Equal numbers: all types are equal. */
 };
 
 size_t psc_builtin_count(void);
