@@ -19,19 +19,15 @@ struct opened {
 	struct psc_kernel *k;
 };
 
-static bool open_real(const char *name, struct opened *o)
+static void open_real(const char *name, struct opened *o)
 {
-	const char *shared = getenv("POOLSCOPE_SHARED");
 	char path[4096];
 
-	snprintf(path, sizeof(path), "%s/data/%s", shared ? shared : "",
+	snprintf(path, sizeof(path), "%s/data/%s", getenv("POOLSCOPE_SHARED"),
 		 name);
-	if (!shared || access(path, R_OK))
-		return false;
 	CHECK_OK(psc_dump_open(path, NULL, &o->d));
 	CHECK_OK(psc_kernel_memory(o->d, &o->m));
 	CHECK_OK(psc_kernel_open(o->d, o->m, NULL, &o->k));
-	return true;
 }
 
 static void close_real(struct opened *o)
@@ -47,8 +43,7 @@ static void x64_is_found_by_its_addresses(void **state)
 	uint64_t v;
 	char place[PSC_PLACE_TEXT];
 
-	if (!open_real("triage_x64.dmp", &o))
-		skip();
+	open_real("triage_x64.dmp", &o);
 	assert_int_equal(psc_kernel_base(o.k), 0xfffff8047ba00000);
 	assert_int_equal(psc_kernel_size(o.k), 0x1046000);
 	assert_string_equal(psc_kernel_version(o.k), "10.0.19041.804");
@@ -74,8 +69,7 @@ static void x64_modules(void **state)
 	struct opened o;
 	struct psc_modules *m;
 
-	if (!open_real("triage_x64.dmp", &o))
-		skip();
+	open_real("triage_x64.dmp", &o);
 	CHECK_OK(psc_modules_read(o.k, true, &m));
 	assert_int_equal(m->n, 151);
 	assert_int_equal(m->n_unloaded, 4);
@@ -100,8 +94,7 @@ static void x64_processors(void **state)
 	struct opened o;
 	struct psc_processors p;
 
-	if (!open_real("triage_x64.dmp", &o))
-		skip();
+	open_real("triage_x64.dmp", &o);
 	CHECK_OK(psc_processors_read(o.k, &p));
 	assert_int_equal(p.n, 16);
 	psc_processors_free(&p);
@@ -114,8 +107,7 @@ static void arm64_has_no_table_entry(void **state)
 	struct psc_modules *m;
 	uint64_t v, w;
 
-	if (!open_real("triage_arm64.dmp", &o))
-		skip();
+	open_real("triage_arm64.dmp", &o);
 	assert_int_equal(psc_kernel_base(o.k), 0xfffff803f2e00000);
 	assert_int_equal(psc_kernel_family(o.k), 22000);
 	assert_null(psc_kernel_sym(o.k));
@@ -139,5 +131,13 @@ int main(void)
 		cmocka_unit_test(x64_processors),
 		cmocka_unit_test(arm64_has_no_table_entry),
 	};
+	const char *shared = getenv("POOLSCOPE_SHARED");
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/data", shared ? shared : "");
+	if (!shared || access(path, R_OK)) {
+		puts("1..0 # SKIP no real dumps here (POOLSCOPE_SHARED)");
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
