@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+#include "pool/chain.h"
+
+#include <string.h>
+
+#include "mem/mem.h"
+
+#define TAG_FRAG 0x67617246u	/* "Frag" */
+
+struct walk {
+	const struct psc_chain *c;
+	const struct psc_sink *s;
+	struct psc_span_stats *st;
+	// The block before, for faults and for the merge rule.
+	unsigned int prev_off, prev_bytes;
+	struct psc_pool_header prev;
+	bool has_prev;
+};
+
+static struct psc_pool_header header_at(const struct psc_chain *c,
+					unsigned int off)
+{
+	return psc_header_decode(c->form, c->page + off);
+}
+
+/** Headers of the clean chain from @p off to the page's end, 0 = broken.
+ *  @p previous is what the first must say of the block before; -1 = any. */
+static unsigned int clean_from(const struct psc_chain *c, unsigned int off,
+			       int previous)
+{
+	unsigned int n = 0;
+
+	while (off < PSC_PAGE_SIZE) {
+		struct psc_pool_header h = header_at(c, off);
+
+		if ((previous >= 0 && h.previous != previous) || !h.size ||
+		    h.type & PSC_PT_ILLEGAL)
+			return 0;
+		previous = h.size;
+		off += (unsigned int)h.size << c->form->shift;
+		n++;
+	}
+	return off == PSC_PAGE_SIZE ? n : 0;
+}
+
+unsigned int psc_chain_is_clean(const struct psc_chain *c)
+{
+	return clean_from(c, c->start, 0);
+}
+
+/**
+ * First offset behind @p off from which the chain is clean to the end and
+ * whose header says that the block before it starts at @p off.
+ */
+static unsigned int next_anchor(const struct psc_chain *c, unsigned int off)
+{
+	unsigned int unit = 1u << c->form->shift;
+
+	for (unsigned int x = off + unit; x < PSC_PAGE_SIZE; x += unit) {
+		int back = (int)((x - off) >> c->form->shift);
+
+		if (header_at(c, x).previous == back &&
+		    clean_from(c, x, back))
+			return x;
+	}
+	return PSC_PAGE_SIZE;
+}
+
+/** Next offset from which anything is clean to the end. */
+static unsigned int any_anchor(const struct psc_chain *c, unsigned int off)
+{
+	unsigned int unit = 1u << c->form->shift;
+
+	for (unsigned int x = off + unit; x < PSC_PAGE_SIZE; x += unit) {
+		struct psc_pool_header h = header_at(c, x);
+
+		// A lone header at the end proves nothing by itself.
+		if (h.previous && psc_tag_is_text(h.tag) &&
+		    clean_from(c, x, -1) >= 2)
+			return x;
+	}
+	return PSC_PAGE_SIZE;
+}
+
+static bool tags_are_text(const struct psc_chain *c, unsigned int off)
+{
+	while (off < PSC_PAGE_SIZE) {
+		struct psc_pool_header h = header_at(c, off);
+
+		if (!h.size || (h.type & PSC_PT_IN_USE &&
+				!psc_tag_is_text(h.tag)))
+			return false;
+		off += (unsigned int)h.size << c->form->shift;
+	}
+	return true;
+}
+
+bool psc_chain_is_plausible(const struct psc_chain *c)
+{
+	unsigned int n = psc_chain_is_clean(c);
+
+	if (n)
+		return n >= 2 && tags_are_text(c, c->start);
+	// One break: the part behind it must know what lies before.
+	struct psc_pool_header h = header_at(c, c->start);
+	unsigned int x = h.previous || !h.size ? any_anchor(c, c->start)
+					       : next_anchor(c, c->start);
+	unsigned int off = c->start + ((unsigned int)h.size << c->form->shift);
+	if (x < PSC_PAGE_SIZE)
+		return clean_from(c, x, -1) >= 3;
+	while (h.size && off < PSC_PAGE_SIZE) {
+		struct psc_pool_header next = header_at(c, off);
+
+		if (next.previous != h.size)
+			return off != c->start &&
+			       any_anchor(c, off) < PSC_PAGE_SIZE;
+		h = next;
+		off += (unsigned int)h.size << c->form->shift;
+	}
+	return false;
+}
+
+static void fault(struct walk *w, enum psc_rule rule, unsigned int off,
+		  unsigned int field, unsigned int bits, uint64_t expected,
+		  uint64_t found, bool repaired)
+{
+	const struct psc_chain *c = w->c;
+
+	w->st->faults++;
+	if (!w->s->fault)
+		return;
+	struct psc_pool_header h = { 0 };
+	if (off + c->form->bytes <= PSC_PAGE_SIZE)
+		h = header_at(c, off);
+	struct psc_fault f = {
+		.rule = rule, .va = c->va + off,
+		.field_va = c->va + off + field, .bits = bits,
+		.expected = expected, .found = found, .repaired = repaired,
+		.tag = h.tag & 0x7fffffff, .pool = c->pool,
+		.owner = PSC_OWNER_CHAIN,
+	};
+	if (w->has_prev) {
+		f.previous_va = c->va + w->prev_off;
+		f.previous_bytes = w->prev_bytes;
+		f.previous_tag = w->prev.tag & 0x7fffffff;
+		f.previous_in_use = w->prev.type & PSC_PT_IN_USE;
+	}
+	w->s->fault(w->s->ctx, &f);
+}
+
+/** The pool's paged bit as PoolType shows it; -1 = either is possible. */
+static int paged_bit(enum psc_pool_kind pool)
+{
+	switch (pool) {
+	case PSC_POOL_NONPAGED:
+	case PSC_POOL_NONPAGED_NX:
+		return 0;
+	case PSC_POOL_PAGED:
+		return 1;
+	default:
+		return -1;
+	}
+}
+
+static void check_type(struct walk *w, unsigned int off,
+		       const struct psc_pool_header *h)
+{
+	uint8_t want = h->type & (uint8_t)~PSC_PT_ILLEGAL;
+	int paged = paged_bit(w->c->pool);
+
+	if (paged >= 0)
+		want = (uint8_t)((want & ~PSC_PT_PAGED) | (unsigned int)paged);
+	if (want != h->type)
+		fault(w, PSC_L6, off, 3, 8, want, h->type, true);
+}
+
+static void check_live(struct walk *w, unsigned int off,
+		       const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+
+	check_type(w, off, h);
+	if (!psc_tag_is_text(h->tag))
+		fault(w, PSC_L8, off, 4, 0, 0, h->tag, false);
+	if (c->index_limit && h->index >= c->index_limit)
+		fault(w, PSC_L7, off, 1, 0, 0, h->index, false);
+	if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
+		uint64_t p = psc_header_process(h, c->va + off,
+						c->has_cookie ? c->cookie : 0);
+		if (!psc_process_is_sane(p))
+			fault(w, PSC_L14, off, 8, 0, 0, p, false);
+	}
+	if (h->tag == TAG_FRAG && c->start && off == c->start &&
+	    off + 0x18 <= PSC_PAGE_SIZE &&
+	    psc_le64(c->page + off + 0x10) != c->big_bytes)
+		fault(w, PSC_L17, off, 0x10, 64, c->big_bytes,
+		      psc_le64(c->page + off + 0x10), false);
+}
+
+/** Two free neighbours should have been merged (but for 1-unit scraps and
+ *  the rest behind a big allocation). */
+static void check_merged(struct walk *w, unsigned int off,
+			 const struct psc_pool_header *h)
+{
+	if (w->has_prev && !h->type && !w->prev.type && h->size > 1 &&
+	    w->prev.size > 1 && !w->c->start)
+		fault(w, PSC_L11, off, 3, 0, 0, h->type, false);
+}
+
+static void emit(struct walk *w, unsigned int off, unsigned int bytes,
+		 const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+	struct psc_block b = {
+		.va = c->va + off, .bytes = bytes, .tag = h->tag & 0x7fffffff,
+		.pool = c->pool, .owner = PSC_OWNER_CHAIN,
+		.pool_type = h->type, .has_header = true, .node = c->node,
+		.state = PSC_BLOCK_IN_USE,
+	};
+
+	w->st->blocks++;
+	if (h->type & PSC_PT_IN_USE) {
+		w->st->in_use += bytes;
+		if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
+			b.process = psc_header_process(
+				h, b.va, c->has_cookie ? c->cookie : 0);
+			if (!psc_process_is_sane(b.process))
+				b.process = 0;
+		}
+		if ((h->type & (PSC_PT_SESSION | PSC_PT_PAGED)) ==
+		    (PSC_PT_SESSION | PSC_PT_PAGED))
+			b.pool = PSC_POOL_SESSION;
+	} else if (h->type & PSC_PT_ALIGNED) {
+		b.state = PSC_BLOCK_CACHED;
+		w->st->cached += bytes;
+	} else {
+		b.state = PSC_BLOCK_FREE;
+		w->st->free += bytes;
+	}
+	if (w->s->block)
+		w->s->block(w->s->ctx, &b);
+}
+
+static void accept(struct walk *w, unsigned int off, unsigned int bytes)
+{
+	struct psc_pool_header h = header_at(w->c, off);
+
+	if (h.type & PSC_PT_IN_USE)
+		check_live(w, off, &h);
+	else
+		check_merged(w, off, &h);
+	emit(w, off, bytes, &h);
+	w->prev = h;
+	w->prev_off = off;
+	w->prev_bytes = bytes;
+	w->has_prev = true;
+}
+
+static uint64_t max_units(const struct psc_chain *c)
+{
+	return PSC_PAGE_SIZE >> c->form->shift;
+}
+
+/**
+ * The header at @p off has an impossible size. The block ends where a clean
+ * chain says that a block of that length lies before it.
+ * @return where the walk goes on.
+ */
+static unsigned int bad_size(struct walk *w, unsigned int off,
+			     enum psc_rule rule)
+{
+	const struct psc_chain *c = w->c;
+	struct psc_pool_header h = header_at(c, off);
+	unsigned int x = next_anchor(c, off);
+
+	if (x < PSC_PAGE_SIZE) {
+		fault(w, rule, off, 2, c->form->wide ? 8 : 0,
+		      (x - off) >> c->form->shift, h.size, true);
+		accept(w, off, x - off);
+		return x;
+	}
+	// The last block of a page: its end is known without a witness.
+	x = any_anchor(c, off);
+	fault(w, rule, off, 2, 0, 0, h.size, false);
+	w->st->skipped += x - off;
+	w->has_prev = false;
+	return x;
+}
+
+/**
+ * The header at @p off does not know the block before it: either it was
+ * overwritten, or the size of the block before.
+ */
+static void bad_previous(struct walk *w, unsigned int off,
+			 const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+	uint64_t want = w->has_prev
+		? (uint64_t)w->prev_bytes >> c->form->shift : 0;
+	bool clean = h->size && h->size <= max_units(c) &&
+		     clean_from(c, off, -1);
+
+	fault(w, w->has_prev ? PSC_L4 : PSC_L1, off, 0,
+	      c->form->wide ? 8 : 0, want, h->previous, clean);
+}
+
+/** A block whose own size is wrong but passes: the real next block says so. */
+static unsigned int true_end(struct walk *w, unsigned int off,
+			     const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+	unsigned int end = off + ((unsigned int)h->size << c->form->shift);
+
+	if (end == PSC_PAGE_SIZE)
+		return end;
+	struct psc_pool_header next = header_at(c, end);
+	if (next.previous == h->size || clean_from(c, end, -1))
+		return end;
+	unsigned int x = next_anchor(c, off);
+	if (x == PSC_PAGE_SIZE || x == end)
+		return end;
+	fault(w, PSC_L4, off, 2, c->form->wide ? 8 : 0,
+	      (x - off) >> c->form->shift, h->size, true);
+	return x;
+}
+
+void psc_chain_walk(const struct psc_chain *c, const struct psc_sink *s,
+		    struct psc_span_stats *st)
+{
+	struct walk w = { .c = c, .s = s, .st = st };
+	unsigned int off = c->start, previous = 0;
+
+	while (off < PSC_PAGE_SIZE) {
+		struct psc_pool_header h = header_at(c, off);
+		unsigned int bytes = (unsigned int)h.size << c->form->shift;
+
+		if (h.previous != previous && (w.has_prev || off == c->start))
+			bad_previous(&w, off, &h);
+		if (!h.size || bytes > PSC_PAGE_SIZE - off) {
+			off = bad_size(&w, off, h.size ? PSC_L3 : PSC_L2);
+		} else {
+			unsigned int end = off + bytes;
+
+			if (end < PSC_PAGE_SIZE &&
+			    header_at(c, end).previous != h.size)
+				end = true_end(&w, off, &h);
+			accept(&w, off, end - off);
+			off = end;
+		}
+		previous = w.has_prev ? w.prev_bytes >> c->form->shift : 0;
+	}
+}

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: MIT
+#include "pool/lfh.h"
+
+#include "base/bytes.h"
+#include "pool/header.h"
+
+/** Blocks above it pass through dynamic lookasides (pool 3.12). */
+#define MIN_LOOKASIDE 0x200u
+
+struct walk {
+	const struct psc_lfh *v;
+	const struct psc_sink *s;
+	struct psc_span_stats *st;
+	struct psc_lfh_header h;
+	size_t cached;		/**< Cursor into v->cached. */
+	uint32_t set;		/**< Busy bits over all blocks. */
+	uint32_t unit_busy;	/**< Busy, not withheld, in this unit. */
+	uint32_t unit;
+	uint32_t commit_bad;	/**< Units whose word disagrees. */
+	struct psc_block prev;
+};
+
+struct psc_lfh_header psc_lfh_decode(const struct psc_heap_layout *l,
+				     const uint8_t *p, uint64_t va,
+				     uint64_t lfh_key)
+{
+	uint32_t plain = psc_le32(p + l->lfh_offsets) ^
+			 psc_lfh_mask(l, va, lfh_key);
+	struct psc_lfh_header h = {
+		.block_bytes = plain & 0xffff, .first = plain >> 16,
+		.count = psc_le16(p + l->lfh_count),
+		.free = psc_le16(p + l->lfh_free),
+		.withheld = p[l->lfh_withheld],
+		.units = p[l->lfh_unit_count],
+		.unit_shift = p[l->lfh_unit_shift],
+	};
+
+	h.blocks = h.count + h.withheld;
+	if (l->lfh_has_commit) {
+		h.commit = psc_le16(p + l->lfh_commit);
+		h.owner = psc_le64(p + l->lfh_owner);
+		h.location = p[l->lfh_location];
+	}
+	return h;
+}
+
+/** Bytes of the bitmap, in whole words. */
+static uint32_t bitmap_bytes(const struct psc_heap_layout *l, uint32_t blocks)
+{
+	return (blocks * l->lfh_bits + 63) / 64 * 8;
+}
+
+uint32_t psc_lfh_first(const struct psc_heap_layout *l, uint32_t blocks,
+		       uint32_t units, uint32_t block_bytes)
+{
+	uint32_t first = l->lfh_bitmap + bitmap_bytes(l, blocks) + 2 * units;
+	bool power = !(block_bytes & (block_bytes - 1));
+	uint32_t align = power && units > 1 ? block_bytes : 16;
+
+	return (first + align - 1) / align * align;
+}
+
+bool psc_lfh_is_sane(const struct psc_heap_layout *l,
+		     const struct psc_lfh_header *h)
+{
+	uint64_t range;
+
+	if (h->block_bytes < 16 || h->block_bytes & 15 ||
+	    h->block_bytes >= 0xff8 || !h->blocks || h->free > h->count ||
+	    h->unit_shift < 12 || h->unit_shift > 16 || !h->units)
+		return false;
+	range = (uint64_t)h->units << h->unit_shift;
+	return h->first >= l->lfh_bitmap + bitmap_bytes(l, h->blocks) &&
+	       !(h->first & 15) &&
+	       h->first + (uint64_t)h->blocks * h->block_bytes <= range;
+}
+
+uint32_t psc_lfh_guess(const struct psc_heap_layout *l,
+		       const struct psc_lfh_header *h)
+{
+	uint32_t found = 0;
+
+	if (h->unit_shift != 12 || !h->units || !h->blocks)
+		return 0;
+	for (uint32_t size = 0x10; size < 0xff8; size += 0x10) {
+		uint32_t first = psc_lfh_first(l, h->blocks, h->units, size);
+		uint32_t range = h->units << 12;
+
+		if (!psc_size_is_class(size) || first >= range ||
+		    (range - first) / size != h->blocks)
+			continue;
+		if (found)
+			return 0;
+		found = size;
+	}
+	return found;
+}
+
+static void fault(struct walk *w, struct psc_fault f)
+{
+	w->st->faults++;
+	if (!w->s->fault)
+		return;
+	f.pool = w->v->pool;
+	f.owner = PSC_OWNER_LFH;
+	f.previous_va = w->prev.va;
+	f.previous_bytes = w->prev.bytes;
+	f.previous_tag = w->prev.tag;
+	f.previous_in_use = w->prev.state == PSC_BLOCK_IN_USE;
+	w->s->fault(w->s->ctx, &f);
+}
+
+static bool is_cached(struct walk *w, uint64_t va)
+{
+	const struct psc_lfh *v = w->v;
+
+	while (w->cached < v->n_cached && v->cached[w->cached] < va)
+		w->cached++;
+	return w->cached < v->n_cached && v->cached[w->cached] == va;
+}
+
+static void give(struct walk *w, struct psc_block *b)
+{
+	w->st->blocks++;
+	switch (b->state) {
+	case PSC_BLOCK_IN_USE:
+		w->st->in_use += b->bytes;
+		break;
+	case PSC_BLOCK_FREE:
+		w->st->free += b->bytes;
+		break;
+	case PSC_BLOCK_CACHED:
+		w->st->cached += b->bytes;
+		break;
+	case PSC_BLOCK_UNATTRIBUTED:
+		w->st->unattributed += b->bytes;
+		break;
+	}
+	w->prev = *b;
+	if (w->s->block)
+		w->s->block(w->s->ctx, b);
+}
+
+/** Header of a busy block; every fault of it is rule F5 (Q1 for the quota). */
+static void check_busy(struct walk *w, struct psc_block *b,
+		       const struct psc_pool_header *h, uint64_t raw)
+{
+	uint32_t units = w->h.block_bytes / 16;
+	uint8_t type = (uint8_t)((h->type & ~PSC_PT_ILLEGAL) | PSC_PT_IN_USE);
+	struct psc_fault f = {
+		.rule = PSC_F5, .va = b->va, .tag = b->tag, .bits = 8,
+		.repaired = true, .field_va = b->va,
+	};
+
+	if (w->v->paged >= 0)
+		type = (uint8_t)((type & ~PSC_PT_PAGED) |
+				 (unsigned int)w->v->paged);
+	int good = (h->size == units) + (h->type == type) + !h->previous +
+		   psc_tag_is_text(h->tag);
+	if (good < 2) {		// no header at all
+		// A list link where the header was: kept in some cache.
+		bool link = raw >> 47 == 0x1ffff &&
+			    (w->h.block_bytes > MIN_LOOKASIDE ||
+			     w->v->layout->newest);
+		b->state = link ? PSC_BLOCK_CACHED : PSC_BLOCK_UNATTRIBUTED;
+		b->has_header = false;
+		b->tag = 0;
+		f.bits = 0;
+		f.found = raw;
+		if (!link)
+			fault(w, f);
+		return;
+	}
+	if (h->size != units) {
+		f.field_va = b->va + 2;
+		f.expected = units;
+		f.found = h->size;
+		fault(w, f);
+	}
+	if (h->previous) {
+		f.field_va = b->va;
+		f.expected = 0;
+		f.found = h->previous;
+		fault(w, f);
+	}
+	if (h->type != type) {
+		f.field_va = b->va + 3;
+		f.expected = type;
+		f.found = h->type;
+		fault(w, f);
+	}
+	f.bits = 0;
+	if (!psc_tag_is_text(h->tag)) {
+		f.field_va = b->va + 4;
+		f.found = h->tag;
+		f.repaired = false;
+		fault(w, f);
+	}
+}
+
+static void check_quota(struct walk *w, struct psc_block *b,
+			const struct psc_pool_header *h)
+{
+	if (!(h->type & PSC_PT_QUOTA) || !w->v->cookie || !b->has_header)
+		return;
+	b->process = psc_header_process(h, b->va, w->v->cookie);
+	if (psc_process_is_sane(b->process))
+		return;
+	fault(w, (struct psc_fault){ .rule = PSC_Q1, .va = b->va,
+				     .field_va = b->va + 8, .tag = b->tag,
+				     .found = b->process });
+	b->process = 0;
+}
+
+static void one_block(struct walk *w, uint32_t i, unsigned int pair)
+{
+	const struct psc_lfh *v = w->v;
+	uint64_t off = w->h.first + (uint64_t)i * w->h.block_bytes;
+	struct psc_block b = {
+		.va = v->pages.va + off, .bytes = w->h.block_bytes,
+		.pool = v->pool, .owner = PSC_OWNER_LFH, .node = v->node,
+		.state = pair & 1 ? PSC_BLOCK_IN_USE : PSC_BLOCK_FREE,
+	};
+	const uint8_t *p = psc_pages_at(&v->pages, off, 16);
+
+	if (!p) {
+		// Free blocks on decommitted pages are no loss.
+		*(pair & 1 ? &w->st->missing : &w->st->free) += b.bytes;
+		return;
+	}
+	struct psc_pool_header h = psc_header_decode(&psc_header64, p);
+	b.tag = h.tag & 0x7fffffff;	// a freed block keeps its old one
+	if (b.state == PSC_BLOCK_IN_USE) {
+		b.pool_type = h.type;
+		b.has_header = true;
+		if (is_cached(w, b.va)) {
+			b.state = PSC_BLOCK_CACHED;
+			b.has_header = false;
+		} else {
+			check_busy(w, &b, &h, psc_le64(p));
+			check_quota(w, &b, &h);
+		}
+	}
+	give(w, &b);
+}
+
+/** The word of a finished unit: FFFF, or busy blocks (+1 in unit 0). */
+static void check_unit(struct walk *w)
+{
+	const struct psc_lfh_header *h = &w->h;
+	const uint8_t *p;
+
+	if (!h->commit || h->units < 2 || w->unit >= h->units)
+		return;
+	p = psc_pages_at(&w->v->pages, h->commit + 2 * w->unit, 2);
+	if (!p)
+		return;
+	uint16_t word = psc_le16(p);
+	uint32_t want = w->unit_busy + !w->unit;
+	if (word == 0xffff ? w->unit_busy : word != want)
+		w->commit_bad++;
+}
+
+static void enter_unit(struct walk *w, uint32_t unit)
+{
+	while (w->unit < unit) {
+		check_unit(w);
+		w->unit++;
+		w->unit_busy = 0;
+	}
+}
+
+static bool crosses_page(uint64_t off, uint64_t bytes)
+{
+	return (off & (PSC_PAGE_SIZE - 1)) + bytes > PSC_PAGE_SIZE;
+}
+
+/** Bitmap word @p i; missing reads as all free. */
+static uint64_t word_at(const struct walk *w, uint32_t i)
+{
+	const uint8_t *p = psc_pages_at(&w->v->pages,
+					w->v->layout->lfh_bitmap + 8 * i, 8);
+
+	return p ? psc_le64(p) : 0;
+}
+
+static void each_block(struct walk *w)
+{
+	const struct psc_lfh_header *h = &w->h;
+	unsigned int bits = w->v->layout->lfh_bits, per = 64 / bits;
+	uint64_t word = 0;
+
+	for (uint32_t i = 0; i < h->blocks; i++, word >>= bits) {
+		uint64_t off = h->first + (uint64_t)i * h->block_bytes;
+		unsigned int pair;
+
+		if (i % per == 0)
+			word = word_at(w, i / per);
+		pair = (unsigned int)word & ((1u << bits) - 1);
+		w->set += pair & 1;
+		if (pair == 2)
+			fault(w, (struct psc_fault){
+				.rule = PSC_F4, .va = w->v->pages.va + off,
+				.field_va = w->v->pages.va +
+					    w->v->layout->lfh_bitmap +
+					    (uint64_t)i * bits / 8,
+				.bits = 2, .expected = 0, .found = pair });
+		if (h->withheld && crosses_page(off, h->block_bytes)) {
+			w->st->overhead += h->block_bytes;
+			continue;	// set, but never handed out
+		}
+		enter_unit(w, (uint32_t)(off >> h->unit_shift));
+		w->unit_busy += pair & 1;
+		one_block(w, i, pair);
+	}
+	enter_unit(w, h->units);
+}
+
+static void check_tail_bits(struct walk *w)
+{
+	unsigned int bits = w->v->layout->lfh_bits, per = 64 / bits;
+	uint32_t last = w->h.blocks / per, used = w->h.blocks % per * bits;
+
+	if (!used)
+		return;
+	uint64_t want = ~UINT64_C(0) << used, found = word_at(w, last) & want;
+	// Only bit 0 of a pair is known to be set.
+	if (bits == 2)
+		want &= UINT64_C(0x5555555555555555);
+	if ((found & want) != want)
+		fault(w, (struct psc_fault){
+			.rule = PSC_F4, .va = w->v->pages.va,
+			.field_va = w->v->pages.va +
+				    w->v->layout->lfh_bitmap + 8 * last,
+			.bits = 64, .expected = want, .found = found & want });
+}
+
+/** Bits against counters, and the words of the units as second witness. */
+static void check_counts(struct walk *w)
+{
+	const struct psc_lfh_header *h = &w->h;
+	uint32_t refs = 0, class_bytes = 0;
+	bool known = w->v->slot_refs &&
+		     w->v->slot_refs(w->v->slot_ctx, h, w->v->pages.va, &refs,
+				     &class_bytes);
+	uint64_t va = w->v->pages.va;
+	int64_t want = (int64_t)h->count - h->free - refs + h->withheld;
+
+	if (known && class_bytes && class_bytes != h->block_bytes)
+		fault(w, (struct psc_fault){
+			.rule = PSC_F7, .va = va,
+			.field_va = va + w->v->layout->lfh_owner, .bits = 16,
+			.expected = h->block_bytes, .found = class_bytes });
+	if ((known && w->set != want) || w->commit_bad)
+		fault(w, (struct psc_fault){
+			.rule = PSC_F3, .va = va,
+			.field_va = va + w->v->layout->lfh_bitmap, .bits = 32,
+			.expected = (uint64_t)(known ? want : w->set),
+			.found = w->set,
+			.repaired = known && w->set != want && w->commit_bad });
+}
+
+/** A header that cannot be true: which rule says so. */
+static enum psc_rule broken_rule(const struct psc_heap_layout *l,
+				 const struct psc_lfh_header *h)
+{
+	if (h->block_bytes < 16 || h->block_bytes & 15 ||
+	    h->block_bytes >= 0xff8)
+		return PSC_F1;
+	if (h->first < l->lfh_bitmap + bitmap_bytes(l, h->blocks) ||
+	    h->first & 15)
+		return PSC_F2;
+	return PSC_F8;
+}
+
+/** What BlockOffsets should be, from the geometry; 0 = not unique. */
+static uint32_t true_offsets(const struct psc_heap_layout *l,
+			     const struct psc_lfh_header *h)
+{
+	uint32_t size = psc_lfh_guess(l, h);
+
+	return size ? psc_lfh_first(l, h->blocks, h->units, size) << 16 | size
+		    : 0;
+}
+
+/** Report the broken header; true when the geometry repaired it. */
+static bool repair(struct walk *w)
+{
+	struct psc_lfh_header *h = &w->h;
+	const struct psc_heap_layout *l = w->v->layout;
+	uint32_t want = true_offsets(l, h);
+	struct psc_fault f = {
+		.rule = broken_rule(l, h), .va = w->v->pages.va,
+		.field_va = w->v->pages.va + l->lfh_offsets,
+		.expected = want, .found = h->first << 16 | h->block_bytes,
+		.bits = want ? 32 : 0, .repaired = want,
+	};
+
+	fault(w, f);
+	if (!want)
+		return false;
+	h->block_bytes = want & 0xffff;
+	h->first = want >> 16;
+	return psc_lfh_is_sane(l, h);
+}
+
+void psc_lfh_walk(const struct psc_lfh *v, const struct psc_sink *s,
+		  struct psc_span_stats *st)
+{
+	struct walk w = { .v = v, .s = s, .st = st };
+	const uint8_t *p = psc_pages_at(&v->pages, 0, PSC_LFH_HEADER);
+	uint64_t bytes = (uint64_t)v->pages.n << PSC_PAGE_SHIFT;
+
+	if (!p) {		// without the bitmap nothing is known
+		st->missing += bytes;
+		return;
+	}
+	w.h = psc_lfh_decode(v->layout, p, v->pages.va, v->lfh_key);
+	if (!psc_lfh_is_sane(v->layout, &w.h) && !repair(&w)) {
+		st->skipped += bytes;
+		return;
+	}
+	if (((uint64_t)w.h.units << w.h.unit_shift) > bytes) {
+		fault(&w, (struct psc_fault){
+			.rule = PSC_F8, .va = v->pages.va,
+			.field_va = v->pages.va + v->layout->lfh_unit_count,
+			.bits = 8, .expected = bytes >> w.h.unit_shift,
+			.found = w.h.units });
+	}
+	st->overhead += w.h.first;
+	each_block(&w);
+	check_tail_bits(&w);
+	check_counts(&w);
+}

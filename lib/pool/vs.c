@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT
+#include "pool/vs.h"
+
+#include "pool/header.h"
+
+/** Larger requests are page-aligned and have no pool header (pool 3.6). */
+#define MAX_SMALL 0xff0u
+
+struct walk {
+	const struct psc_vs *v;
+	const struct psc_sink *s;
+	struct psc_span_stats *st;
+	uint64_t end;		/**< Offset behind the last chunk. */
+	size_t cached;		/**< Cursor into v->cached. */
+	uint16_t prev_size;	/**< Units of the chunk before; 0 = unknown. */
+	bool prev_free;
+	struct psc_block prev;	/**< Block of the chunk before; va 0 = none. */
+};
+
+struct psc_vs_header psc_vs_header_decode(const struct psc_heap_layout *l,
+					  const uint8_t *p, uint64_t va)
+{
+	struct psc_vs_header h = {
+		// Links are stored XORed with their own address.
+		.flink = psc_le64(p) ^ va, .blink = psc_le64(p + 8) ^ va,
+		.size = psc_le16(p + l->vs_size),
+		.signature = psc_le16(p + l->vs_signature) & 0x7fff,
+	};
+
+	h.signature_ok = h.signature == ((h.size ^ PSC_VS_MAGIC) & 0x7fff);
+	return h;
+}
+
+uint64_t psc_vs_block(uint64_t chunk_va, unsigned int units,
+		      unsigned int slack, uint64_t *bytes)
+{
+	const uint64_t mask = PSC_PAGE_SIZE - 1;
+	uint64_t p = chunk_va + 0x10;
+	uint64_t n = (uint64_t)units * 16 - 0x10;
+
+	n = n > slack ? n - slack : 0;
+	// A small block never crosses a page: it starts on the next one.
+	if (n <= MAX_SMALL && (p & mask) + n > PSC_PAGE_SIZE) {
+		uint64_t next = (p + mask) & ~mask;
+
+		n = n > next - p ? n - (next - p) : 0;
+		p = next;
+	}
+	*bytes = n;
+	return p;
+}
+
+static void fault(struct walk *w, struct psc_fault f)
+{
+	w->st->faults++;
+	if (!w->s->fault)
+		return;
+	f.pool = w->v->pool;
+	f.owner = PSC_OWNER_VS;
+	f.previous_va = w->prev.va;
+	f.previous_bytes = w->prev.bytes;
+	f.previous_tag = w->prev.tag;
+	f.previous_in_use = w->prev.state == PSC_BLOCK_IN_USE;
+	w->s->fault(w->s->ctx, &f);
+}
+
+static bool chunk_at(const struct psc_vs *v, uint64_t off,
+		     struct psc_vs_chunk *c)
+{
+	const uint8_t *p = psc_pages_at(&v->pages, off, 16);
+
+	if (p)
+		*c = psc_vs_decode(psc_le64(p), psc_le32(p + 8),
+				   v->pages.va + off, v->heap_key);
+	return p;
+}
+
+/** Page boundaries inside [off, off + bytes). */
+static uint64_t boundaries(uint64_t off, uint64_t bytes)
+{
+	return ((off + bytes - 1) >> PSC_PAGE_SHIFT) - (off >> PSC_PAGE_SHIFT);
+}
+
+/** Can these eight bytes be a chunk header at @p off? */
+static bool chunk_is_legal(const struct psc_vs_chunk *c, uint64_t off,
+			   uint64_t end)
+{
+	uint64_t bytes = (uint64_t)c->size * 16;
+
+	if (c->rest || c->allocated > 1 || c->size < 2 || bytes > end - off)
+		return false;
+	return c->cost <= (c->allocated ? 0 : boundaries(off, bytes));
+}
+
+/** Does the chunk behind (or the end) confirm this one's size? */
+static bool next_agrees(const struct walk *w, const struct psc_vs_chunk *c,
+			uint64_t off)
+{
+	uint64_t next = off + (uint64_t)c->size * 16;
+	struct psc_vs_chunk n;
+
+	if (next == w->end)
+		return true;
+	if (!chunk_at(w->v, next, &n))
+		return false;
+	return chunk_is_legal(&n, next, w->end) && n.previous == c->size;
+}
+
+/**
+ * First offset at or behind @p off that is a chunk whose neighbour agrees.
+ * @param[out] missing a missing page was crossed.
+ */
+static uint64_t resync(struct walk *w, uint64_t off)
+{
+	while (off < w->end) {
+		struct psc_vs_chunk c;
+
+		if (!chunk_at(w->v, off, &c)) {
+			off = (off | (PSC_PAGE_SIZE - 1)) + 1;
+			continue;
+		}
+		bool page_ok = !c.allocated ||
+			       c.page == (uint8_t)(off >> PSC_PAGE_SHIFT);
+		if (page_ok && c.previous && chunk_is_legal(&c, off, w->end) &&
+		    next_agrees(w, &c, off))
+			return off;
+		off += 16;
+	}
+	return w->end;
+}
+
+/** Bytes of [from, to) on present and on missing pages. */
+static void count_gap(struct walk *w, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		uint64_t next = (from | (PSC_PAGE_SIZE - 1)) + 1;
+		uint64_t n = PSC_MIN(next, to) - from;
+
+		if (psc_pages_at(&w->v->pages, from, 1))
+			w->st->skipped += n;
+		else
+			w->st->missing += n;
+		from += n;
+	}
+}
+
+/** What the broken header at @p off should have said, given that the chunk
+ *  at @p next knows its size: the likelier of allocated and free. */
+static uint64_t expected_header(const struct walk *w, uint64_t off,
+				uint64_t next, uint64_t found)
+{
+	uint64_t size = (next - off) / 16;
+	uint64_t base = size << 16 | (uint64_t)w->prev_size << 32;
+	uint64_t used = base | UINT64_C(1) << 48;
+	uint64_t free = base | boundaries(off, size * 16);
+
+	return __builtin_popcountll(found ^ used) <=
+	       __builtin_popcountll(found ^ free) ? used : free;
+}
+
+/** The header at @p off is broken: report it, say where to go on. */
+static uint64_t broken(struct walk *w, uint64_t off)
+{
+	const struct psc_vs *v = w->v;
+	uint64_t va = v->pages.va + off;
+	const uint8_t *p = psc_pages_at(&v->pages, off, 16);
+	uint64_t next = resync(w, off + 16);
+	struct psc_fault f = { .rule = PSC_V2, .va = va, .field_va = va };
+	struct psc_vs_chunk n;
+
+	f.found = psc_le64(p) ^ v->heap_key ^ va;
+	if (next < w->end && chunk_at(v, next, &n) &&
+	    n.previous == (next - off) / 16) {
+		f.bits = 64;
+		f.expected = expected_header(w, off, next, f.found);
+		f.repaired = true;
+	}
+	fault(w, f);
+	count_gap(w, off, next);
+	w->prev_size = f.repaired ? n.previous : 0;
+	w->prev_free = false;
+	w->prev = (struct psc_block){ 0 };
+	return next;
+}
+
+/** Is @p va (a pool header) or the chunk's first byte in a cache? */
+static bool is_cached(struct walk *w, uint64_t chunk_va, uint64_t block_va)
+{
+	const struct psc_vs *v = w->v;
+
+	while (w->cached < v->n_cached && v->cached[w->cached] < chunk_va)
+		w->cached++;
+	for (size_t i = w->cached; i < v->n_cached; i++) {
+		if (v->cached[i] > block_va)
+			break;
+		if (v->cached[i] == block_va || v->cached[i] == chunk_va + 0x10)
+			return true;
+	}
+	return false;
+}
+
+static void give(struct walk *w, const struct psc_block *b)
+{
+	w->st->blocks++;
+	switch (b->state) {
+	case PSC_BLOCK_IN_USE:
+		w->st->in_use += b->bytes;
+		break;
+	case PSC_BLOCK_FREE:
+		w->st->free += b->bytes;
+		break;
+	case PSC_BLOCK_CACHED:
+		w->st->cached += b->bytes;
+		break;
+	case PSC_BLOCK_UNATTRIBUTED:
+		w->st->unattributed += b->bytes;
+		break;
+	}
+	w->prev = *b;
+	if (w->s->block)
+		w->s->block(w->s->ctx, b);
+}
+
+static bool is_pointer_or_null(uint64_t v)
+{
+	return !v || v >> 47 == 0x1ffff;
+}
+
+static void header_fault(struct walk *w, enum psc_rule rule,
+			 const struct psc_block *b, unsigned int field,
+			 unsigned int bits, uint64_t expected, uint64_t found)
+{
+	fault(w, (struct psc_fault){
+		.rule = rule, .va = b->va, .field_va = b->va + field,
+		.bits = bits, .expected = expected, .found = found,
+		.tag = b->tag, .repaired = bits > 0 });
+}
+
+/**
+ * Judge the pool header of an allocated chunk.
+ * @return false when it is no header at all.
+ */
+static bool check_header(struct walk *w, struct psc_block *b, bool exact,
+			 const struct psc_pool_header *h)
+{
+	uint64_t found = (uint64_t)h->size * 16;
+	bool size_ok = found == b->bytes ||
+		       (!exact && found < b->bytes && b->bytes - found <= 0x20);
+	bool type_ok = psc_header_type_live(h->type);
+
+	// Two of three must hold, else this is not (or no longer) a header.
+	if (size_ok + type_ok + psc_tag_is_text(h->tag) < 2)
+		return false;
+	if (!size_ok)
+		header_fault(w, PSC_V6, b, 2, 8, b->bytes / 16, h->size);
+	else
+		b->bytes = found;
+	if (h->previous)
+		header_fault(w, PSC_V7, b, 0, 8, 0, h->previous);
+	uint8_t type = (uint8_t)((h->type & ~PSC_PT_ILLEGAL) | PSC_PT_IN_USE);
+	if (w->v->paged >= 0)
+		type = (uint8_t)((type & ~PSC_PT_PAGED) |
+				 (unsigned int)w->v->paged);
+	if (type != h->type)
+		header_fault(w, type_ok ? PSC_V12 : PSC_V5, b, 3, 8, type,
+			     h->type);
+	if (!psc_tag_is_text(h->tag))
+		header_fault(w, PSC_V5, b, 4, 0, 0, h->tag);
+	if (h->type & PSC_PT_QUOTA && w->v->cookie) {
+		b->process = psc_header_process(h, b->va, w->v->cookie);
+		if (!psc_process_is_sane(b->process)) {
+			header_fault(w, PSC_Q1, b, 8, 0, 0, b->process);
+			b->process = 0;
+		}
+	}
+	return true;
+}
+
+/** An allocated chunk whose pool header is not one. */
+static void no_header(struct walk *w, struct psc_block *b,
+		      const struct psc_vs_chunk *c, unsigned int slack,
+		      const uint8_t *p)
+{
+	b->state = PSC_BLOCK_UNATTRIBUTED;
+	b->has_header = false;
+	b->tag = 0;
+	// Nodes of large allocations: 4 units, slack 8 (real-pool 2).
+	if (c->size == 4 && slack == 8) {
+		give(w, b);
+		return;
+	}
+	// A list link where the header was: freed, and kept in some cache.
+	if (is_pointer_or_null(psc_le64(p))) {
+		b->state = PSC_BLOCK_CACHED;
+		give(w, b);
+		return;
+	}
+	header_fault(w, PSC_V5, b, 0, 0, 0, psc_le64(p));
+	give(w, b);
+}
+
+/** Room for a page-aligned allocation that the big-page table lists? */
+static bool holds_big(const struct walk *w, uint64_t va, uint64_t bytes)
+{
+	const struct psc_vs *v = w->v;
+	uint64_t data = (va + 0x10 + PSC_PAGE_SIZE - 1) &
+			~(uint64_t)(PSC_PAGE_SIZE - 1);
+
+	return v->is_big && data < va + bytes && v->is_big(v->big_ctx, data);
+}
+
+static void allocated(struct walk *w, uint64_t off,
+		      const struct psc_vs_chunk *c)
+{
+	const struct psc_vs *v = w->v;
+	uint64_t va = v->pages.va + off, bytes = (uint64_t)c->size * 16;
+	struct psc_block b = {
+		.pool = v->pool, .owner = PSC_OWNER_VS, .node = v->node,
+		.state = PSC_BLOCK_IN_USE,
+	};
+	bool exact = true;
+	unsigned int slack = 0;
+
+	if (c->word & 0x100) {
+		const uint8_t *tail = psc_pages_at(&v->pages, off + bytes - 2,
+						   2);
+		exact = tail;
+		slack = tail ? psc_le16(tail) & 0x1fff : 0;
+		// An overwritten slack word: only its two usual values count.
+		if (slack >= bytes || slack > 0x20) {
+			exact = false;
+			slack = 0;
+		}
+	}
+	b.va = psc_vs_block(va, c->size, slack, &b.bytes);
+	if (is_cached(w, va, b.va)) {
+		b.state = PSC_BLOCK_CACHED;
+		give(w, &b);
+		return;
+	}
+	if (b.bytes > MAX_SMALL) {
+		b.state = PSC_BLOCK_UNATTRIBUTED;
+		if (holds_big(w, va, bytes))	// comes from the big-page table
+			w->st->in_use += bytes;
+		else
+			give(w, &b);
+		return;
+	}
+	const uint8_t *p = psc_pages_at(&v->pages, b.va - v->pages.va, 16);
+	if (!p) {
+		w->st->missing += bytes;
+		return;
+	}
+	struct psc_pool_header h = psc_header_decode(&psc_header64, p);
+	b.tag = h.tag & 0x7fffffff;
+	b.pool_type = h.type;
+	b.has_header = true;
+	if (check_header(w, &b, exact, &h))
+		give(w, &b);
+	else
+		no_header(w, &b, c, slack, p);
+}
+
+static void check_chunk(struct walk *w, uint64_t off,
+			const struct psc_vs_chunk *c)
+{
+	uint64_t va = w->v->pages.va + off;
+	uint8_t page = (uint8_t)(off >> PSC_PAGE_SHIFT);
+
+	if (w->prev_size && c->previous != w->prev_size &&
+	    !w->v->weak_previous)
+		fault(w, (struct psc_fault){
+			.rule = PSC_V3, .va = va, .field_va = va + 4,
+			.bits = 16, .expected = w->prev_size,
+			.found = c->previous,
+			.repaired = next_agrees(w, c, off) });
+	if (!c->allocated) {
+		if (w->prev_free)
+			fault(w, (struct psc_fault){ .rule = PSC_V8, .va = va,
+						     .field_va = va + 6 });
+		return;
+	}
+	if (c->page != page)
+		fault(w, (struct psc_fault){
+			.rule = PSC_V4, .va = va, .field_va = va + 8,
+			.bits = 8, .expected = page, .found = c->page,
+			.repaired = true });
+	if (c->word >> 9)
+		fault(w, (struct psc_fault){
+			.rule = PSC_V4, .va = va, .field_va = va + 9,
+			.bits = 23, .expected = 0, .found = c->word >> 9 });
+}
+
+static void free_chunk(struct walk *w, uint64_t off,
+		       const struct psc_vs_chunk *c)
+{
+	struct psc_block b = {
+		.va = w->v->pages.va + off + 0x10,
+		.bytes = (uint64_t)c->size * 16 - 0x10, .pool = w->v->pool,
+		.owner = PSC_OWNER_VS, .node = w->v->node,
+		.state = PSC_BLOCK_FREE,
+	};
+
+	give(w, &b);
+}
+
+/** Offsets of the first chunk and of the end, from the header. */
+static uint64_t begin(struct walk *w)
+{
+	const struct psc_vs *v = w->v;
+	const uint8_t *p = psc_pages_at(&v->pages, 0, v->layout->vs_bytes);
+	uint64_t bytes = (uint64_t)v->pages.n << PSC_PAGE_SHIFT;
+
+	w->end = bytes;
+	if (!p)
+		return resync(w, PSC_PAGE_SIZE);
+	struct psc_vs_header h =
+		psc_vs_header_decode(v->layout, p, v->pages.va);
+	uint64_t end = PSC_VS_FIRST + (uint64_t)h.size * 16;
+	uint64_t whole = (bytes - PSC_VS_FIRST) / 16;
+	if (!h.signature_ok)
+		fault(w, (struct psc_fault){
+			.rule = PSC_V1, .va = v->pages.va,
+			.field_va = v->pages.va + v->layout->vs_signature,
+			.bits = 15, .expected = (h.size ^ PSC_VS_MAGIC) & 0x7fff,
+			.found = h.signature, .repaired = h.size == whole });
+	else if (end > bytes)
+		fault(w, (struct psc_fault){
+			.rule = PSC_S9, .va = v->pages.va,
+			.field_va = v->pages.va + v->layout->vs_size,
+			.bits = 16, .expected = whole, .found = h.size });
+	if (h.signature_ok && end <= bytes)
+		w->end = end;
+	w->st->overhead += PSC_VS_FIRST + (bytes - w->end);
+	return PSC_VS_FIRST;
+}
+
+void psc_vs_walk(const struct psc_vs *v, const struct psc_sink *s,
+		 struct psc_span_stats *st)
+{
+	struct walk w = { .v = v, .s = s, .st = st };
+
+	if (!v->pages.n)
+		return;
+	uint64_t off = begin(&w);
+	while (off < w.end) {
+		struct psc_vs_chunk c;
+
+		if (!chunk_at(v, off, &c)) {
+			uint64_t next = resync(&w, off);
+
+			count_gap(&w, off, next);
+			off = next;
+			w.prev_size = 0;
+			w.prev_free = false;
+			w.prev = (struct psc_block){ 0 };
+			continue;
+		}
+		if (!chunk_is_legal(&c, off, w.end)) {
+			off = broken(&w, off);
+			continue;
+		}
+		check_chunk(&w, off, &c);
+		st->overhead += 16;
+		if (c.allocated)
+			allocated(&w, off, &c);
+		else
+			free_chunk(&w, off, &c);
+		w.prev_size = c.size;
+		w.prev_free = !c.allocated;
+		off += (uint64_t)c.size * 16;
+	}
+}
