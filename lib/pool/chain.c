@@ -74,8 +74,10 @@ static unsigned int any_anchor(const struct psc_chain *c, unsigned int off)
 	for (unsigned int x = off + unit; x < PSC_PAGE_SIZE; x += unit) {
 		struct psc_pool_header h = header_at(c, x);
 
-		// A lone header at the end proves nothing by itself.
+		// A lone header at the end proves nothing by itself, nor does
+		// a page that is filled with one word.
 		if (h.previous && psc_tag_is_text(h.tag) &&
+		    psc_le32(c->page + x) != h.tag &&
 		    clean_from(c, x, -1) >= 2)
 			return x;
 	}
@@ -287,21 +289,47 @@ static unsigned int bad_size(struct walk *w, unsigned int off,
 	return x;
 }
 
+/** A header of which nothing can be believed but where it ends. */
+static void wrecked(struct walk *w, unsigned int off, unsigned int bytes)
+{
+	struct psc_block b = {
+		.va = w->c->va + off, .bytes = bytes, .pool = w->c->pool,
+		.owner = PSC_OWNER_CHAIN, .node = w->c->node,
+		.state = PSC_BLOCK_UNATTRIBUTED,
+	};
+
+	w->st->blocks++;
+	w->st->unattributed += bytes;
+	if (w->s->block)
+		w->s->block(w->s->ctx, &b);
+	w->prev = (struct psc_pool_header){ .size = (uint16_t)(
+		bytes >> w->c->form->shift), .type = PSC_PT_IN_USE };
+	w->prev_off = off;
+	w->prev_bytes = bytes;
+	w->has_prev = true;
+}
+
 /**
- * The header at @p off does not know the block before it: either it was
- * overwritten, or the size of the block before.
+ * The header at @p off does not know the block before it. When the chain
+ * from here on is clean, only that field is wrong; else the whole header is.
+ * @return where the walk goes on, @p off itself when the header is usable.
  */
-static void bad_previous(struct walk *w, unsigned int off,
-			 const struct psc_pool_header *h)
+static unsigned int bad_previous(struct walk *w, unsigned int off,
+				 const struct psc_pool_header *h)
 {
 	const struct psc_chain *c = w->c;
 	uint64_t want = w->has_prev
 		? (uint64_t)w->prev_bytes >> c->form->shift : 0;
 	bool clean = h->size && h->size <= max_units(c) &&
 		     clean_from(c, off, -1);
+	unsigned int x = clean ? off : next_anchor(c, off);
 
 	fault(w, w->has_prev ? PSC_L4 : PSC_L1, off, 0,
 	      c->form->wide ? 8 : 0, want, h->previous, clean);
+	if (clean || x == PSC_PAGE_SIZE)
+		return off;
+	wrecked(w, off, x - off);
+	return x;
 }
 
 /** A block whose own size is wrong but passes: the real next block says so. */
@@ -334,8 +362,16 @@ void psc_chain_walk(const struct psc_chain *c, const struct psc_sink *s,
 		struct psc_pool_header h = header_at(c, off);
 		unsigned int bytes = (unsigned int)h.size << c->form->shift;
 
-		if (h.previous != previous && (w.has_prev || off == c->start))
-			bad_previous(&w, off, &h);
+		if (h.previous != previous &&
+		    (w.has_prev || off == c->start)) {
+			unsigned int next = bad_previous(&w, off, &h);
+
+			if (next != off) {
+				off = next;
+				previous = w.prev.size;
+				continue;
+			}
+		}
 		if (!h.size || bytes > PSC_PAGE_SIZE - off) {
 			off = bad_size(&w, off, h.size ? PSC_L3 : PSC_L2);
 		} else {

@@ -144,8 +144,26 @@ static void count_gap(struct walk *w, uint64_t from, uint64_t to)
 	}
 }
 
-/** What the broken header at @p off should have said, given that the chunk
- *  at @p next knows its size: the likelier of allocated and free. */
+/** Is there a pool header that fills a chunk of that size? */
+static bool has_pool_header(const struct walk *w, uint64_t off,
+			    unsigned int units)
+{
+	uint64_t base = w->v->pages.va, bytes;
+	uint64_t va = psc_vs_block(base + off, units, 0, &bytes);
+	const uint8_t *p = psc_pages_at(&w->v->pages, va - base, 16);
+
+	if (!p)
+		return false;
+	struct psc_pool_header h = psc_header_decode(&psc_header64, p);
+	return psc_header_is_candidate(&h) && h.size * 16u <= bytes &&
+	       bytes - h.size * 16u <= 0x20;
+}
+
+/**
+ * What the broken header at @p off should have said, given that the chunk
+ * at @p next knows its size: allocated when a pool header fills it, else the
+ * likelier of allocated and free.
+ */
 static uint64_t expected_header(const struct walk *w, uint64_t off,
 				uint64_t next, uint64_t found)
 {
@@ -154,33 +172,66 @@ static uint64_t expected_header(const struct walk *w, uint64_t off,
 	uint64_t used = base | UINT64_C(1) << 48;
 	uint64_t free = base | boundaries(off, size * 16);
 
-	return __builtin_popcountll(found ^ used) <=
+	if (has_pool_header(w, off, (unsigned int)size))
+		return used;
+	return __builtin_popcountll(found ^ used) <
 	       __builtin_popcountll(found ^ free) ? used : free;
 }
 
-/** The header at @p off is broken: report it, say where to go on. */
-static uint64_t broken(struct walk *w, uint64_t off)
+/**
+ * The header at @p off is broken: report it. When the chunk behind it knows
+ * its size, @p c is repaired.
+ * @param[out] next where the next chunk begins.
+ */
+static bool broken(struct walk *w, uint64_t off, struct psc_vs_chunk *c,
+		   uint64_t *next)
 {
 	const struct psc_vs *v = w->v;
 	uint64_t va = v->pages.va + off;
 	const uint8_t *p = psc_pages_at(&v->pages, off, 16);
-	uint64_t next = resync(w, off + 16);
 	struct psc_fault f = { .rule = PSC_V2, .va = va, .field_va = va };
 	struct psc_vs_chunk n;
 
+	*next = resync(w, off + 16);
 	f.found = psc_le64(p) ^ v->heap_key ^ va;
-	if (next < w->end && chunk_at(v, next, &n) &&
-	    n.previous == (next - off) / 16) {
+	if (*next < w->end && chunk_at(v, *next, &n) &&
+	    n.previous == (*next - off) / 16) {
 		f.bits = 64;
-		f.expected = expected_header(w, off, next, f.found);
+		f.expected = expected_header(w, off, *next, f.found);
 		f.repaired = true;
+		bool word_ok = c->page == (uint8_t)(off >> PSC_PAGE_SHIFT);
+		*c = psc_vs_decode(f.expected, word_ok ? c->word : 0, 0, 0);
 	}
 	fault(w, f);
+	return f.repaired;
+}
+
+/** Nothing in [off, next) is understood. */
+static void forget(struct walk *w, uint64_t off, uint64_t next)
+{
 	count_gap(w, off, next);
-	w->prev_size = f.repaired ? n.previous : 0;
+	w->prev_size = 0;
 	w->prev_free = false;
 	w->prev = (struct psc_block){ 0 };
-	return next;
+}
+
+/**
+ * The header is legal, but does a chunk follow where its size says? When the
+ * one that follows is broken itself, this one is believed.
+ */
+static bool size_is_wrong(struct walk *w, uint64_t off,
+			  const struct psc_vs_chunk *c)
+{
+	uint64_t next = off + (uint64_t)c->size * 16, x;
+	struct psc_vs_chunk n;
+
+	if (next_agrees(w, c, off) || !chunk_at(w->v, next, &n))
+		return false;
+	if (chunk_is_legal(&n, next, w->end) && next_agrees(w, &n, next))
+		return false;	// only its UnsafePrevSize disagrees
+	x = resync(w, off + 16);
+	return x != next && x < w->end && chunk_at(w->v, x, &n) &&
+	       n.previous == (x - off) / 16;
 }
 
 /** Is @p va (a pool header) or the chunk's first byte in a cache? */
@@ -413,7 +464,7 @@ static uint64_t begin(struct walk *w)
 
 	w->end = bytes;
 	if (!p)
-		return resync(w, PSC_PAGE_SIZE);
+		return 0;
 	struct psc_vs_header h =
 		psc_vs_header_decode(v->layout, p, v->pages.va);
 	uint64_t end = PSC_VS_FIRST + (uint64_t)h.size * 16;
@@ -445,22 +496,22 @@ void psc_vs_walk(const struct psc_vs *v, const struct psc_sink *s,
 	uint64_t off = begin(&w);
 	while (off < w.end) {
 		struct psc_vs_chunk c;
+		uint64_t next;
 
 		if (!chunk_at(v, off, &c)) {
-			uint64_t next = resync(&w, off);
-
-			count_gap(&w, off, next);
+			next = resync(&w, off);
+			forget(&w, off, next);
 			off = next;
-			w.prev_size = 0;
-			w.prev_free = false;
-			w.prev = (struct psc_block){ 0 };
 			continue;
 		}
-		if (!chunk_is_legal(&c, off, w.end)) {
-			off = broken(&w, off);
+		if (chunk_is_legal(&c, off, w.end) &&
+		    !size_is_wrong(&w, off, &c)) {
+			check_chunk(&w, off, &c);
+		} else if (!broken(&w, off, &c, &next)) {
+			forget(&w, off, next);
+			off = next;
 			continue;
 		}
-		check_chunk(&w, off, &c);
 		st->overhead += 16;
 		if (c.allocated)
 			allocated(&w, off, &c);
