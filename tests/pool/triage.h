@@ -30,7 +30,7 @@ static inline bool triage_open(const char *name, struct triage *t)
 		 shared ? "" : "/../shared", name);
 	f = fopen(path, "rb");
 	if (!f) {
-		print_message("%s: not there, skipped\n", name);
+		print_message("# %s: not there, skipped\n", name);
 		return false;
 	}
 	fclose(f);
