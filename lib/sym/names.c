@@ -37,6 +37,31 @@ bool psc_name_is_noise(const char *name)
 	return false;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool psc_guid_parse(const char *text, uint8_t guid[16])
+{
+	static const uint8_t order[16] = {	// of the bytes in the text
+		3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15,
+	};
+
+	if (strlen(text) != 32)
+		return false;
+	for (unsigned int i = 0; i < 16; i++) {
+		int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+		if (hi < 0 || lo < 0)
+			return false;
+		guid[order[i]] = (uint8_t)(hi << 4 | lo);
+	}
+	return true;
+}
+
 const char *psc_names_keep(struct psc_names *s, const char *text, size_t n)
 {
 	uint64_t *old = psc_strmap_get(&s->map, text, n);

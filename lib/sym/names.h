@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/map.h"
 
@@ -20,6 +21,9 @@ size_t psc_name_undecorate(const char **name, size_t n);
 /** Names that hide functions from a nearest-symbol search: string literals,
  *  vtables, floating-point constants. */
 bool psc_name_is_noise(const char *name);
+
+/** The reverse of psc_guid_text(); either case. @return false: no GUID. */
+bool psc_guid_parse(const char *text, uint8_t guid[16]);
 
 /** Strings that live as long as the source. Zero-initialise. */
 struct psc_names {

@@ -331,6 +331,8 @@ bool pdb_field_of_type(const struct pdb_types *t, uint32_t ti, uint64_t offset,
 		return false;
 	f.size = (uint32_t)c.size;
 	if (c.is_bits) {
+		if (c.bit + (uint64_t)c.bits > c.size * 8)
+			return false;
 		f.offset += c.bit / 8u;
 		f.bit = c.bit % 8u;
 		f.bits = c.bits;

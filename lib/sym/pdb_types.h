@@ -48,13 +48,18 @@ enum pdb_leaf {
 	PDB_LF_INTERFACE2 = 0x160b,
 };
 
+/** One definition; `older` is 1 + the index of one of the same name. */
+struct pdb_def {
+	uint32_t ti, older;
+};
+
 struct pdb_types {
 	struct psc_msf_stream s;
 	uint32_t first, end;	/**< Type indices [first, end). */
 	uint32_t *at;		/**< Stream offset of each record; 0: missing. */
 	struct psc_strmap names;	/**< Name → newest in defs, plus 1. */
 	/** Definitions; several of one name are chained. */
-	PSC_VEC(struct pdb_def { uint32_t ti, older; }) defs;
+	PSC_VEC(struct pdb_def) defs;
 };
 
 /**
