@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "big.h"
+
+#include <string.h>
+
+#include "tags.h"
+
+#define HASH_FACTOR 40543u	// pool 5.2
+#define MIN_ENTRIES 4096u
+#define UNUSED 1u		/**< Va of an entry never used. */
+
+static const char *const pool_names[] = {
+	[MK_POOL_NONPAGED] = "nonpaged",
+	[MK_POOL_NX] = "nonpaged-nx",
+	[MK_POOL_PAGED] = "paged",
+};
+
+const char *mk_pool_name(enum mk_pool pool)
+{
+	return pool_names[pool];
+}
+
+enum mk_pool mk_pool_parse(const struct mk *m, const char *text)
+{
+	for (int i = 0; i < (int)PSC_ARRAY_SIZE(pool_names); i++) {
+		if (!strcmp(text, pool_names[i]))
+			return m->family == 7601 && i == MK_POOL_NX
+				? MK_POOL_NONPAGED : (enum mk_pool)i;
+	}
+	mk_fail(m, "'%s': nonpaged, nonpaged-nx or paged", text);
+}
+
+void mk_big_add(struct mk *m, const struct mk_big_entry *e)
+{
+	if (!psc_vec_push(&m->big->v, *e))
+		mk_fail(m, "out of memory");
+}
+
+void mk_do_big(struct mk *m, struct mk_args *a)
+{
+	struct mk_big_entry e = {
+		.tag = mk_tag_number(m, mk_word(a, 0)),
+		.pool = mk_pool_parse(m, mk_key(a, "pool")
+				      ? mk_key(a, "pool") : "nonpaged"),
+		.bytes = mk_key_num(a, "bytes", MK_PAGE),
+	};
+	uint64_t count = mk_key_num(a, "count", 1);
+	uint64_t freed = mk_key_num(a, "freed", 0);
+	bool counted = !mk_flag(a, "uncounted");
+	enum mk_area area = e.pool == MK_POOL_PAGED ? MK_PAGED : MK_NONPAGED;
+	struct mk_map_opt opt = {
+		.nx = e.pool != MK_POOL_NONPAGED, .contiguous = true,
+	};
+
+	for (uint64_t i = 0; i < count + freed; i++) {
+		e.va = mk_reserve(m, area, e.bytes, MK_PAGE);
+		e.freed = i >= count;
+		// Zero pages: they are in the dump and take no disk space.
+		if (!e.freed)
+			mk_map(m, e.va, MK_PAGES(e.bytes) * MK_PAGE, &opt);
+		mk_big_add(m, &e);
+	}
+	if (counted)
+		mk_tag_add(m, e.tag, area == MK_PAGED, count + freed, freed,
+			   count * e.bytes);
+}
+
+void mk_do_big_table(struct mk *m, struct mk_args *a)
+{
+	m->big->size = mk_key_num(a, "size", MIN_ENTRIES);
+	if (!m->big->size || m->big->size & (m->big->size - 1))
+		mk_fail(m, "the big-page table has 2^n entries");
+}
+
+static uint64_t hash(const struct mk *m, uint64_t va)
+{
+	uint64_t page = va >> 12;
+	// 26100 does not cut the page number first.
+	uint64_t h = HASH_FACTOR * (m->family >= 26100 ? page
+						       : (uint32_t)page);
+
+	return (uint32_t)h ^ (uint32_t)(h >> 32);
+}
+
+/** POOL_TYPE of the allocation, POOL_FLAGS on 26100 (pool 5.1). */
+static uint32_t type_of(const struct mk *m, enum mk_pool pool)
+{
+	static const uint32_t types[] = {0, 0x200, 1};
+	static const uint32_t flags[] = {0x80, 0x40, 0x100};
+
+	return m->family >= 26100 ? flags[pool] : types[pool];
+}
+
+static void write_entry(struct mk *m, uint64_t va,
+			const struct mk_big_entry *e)
+{
+	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.Va",
+		 e->va | (e->freed ? UNUSED : 0));
+	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.Key", e->tag);
+	// Pattern 8, type 12, slush 12 bits behind the key; where a kernel's
+	// types leave the unit out, the same widths are assumed.
+	if (!mk_field_opt(m, va, "_POOL_TRACKER_BIG_PAGES.PoolType",
+			  type_of(m, e->pool)))
+		mk_write32(m, va + 0xc, type_of(m, e->pool) << 8);
+	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.NumberOfBytes", e->bytes);
+}
+
+static void truth(struct mk *m)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < m->big->v.n; i++) {
+		const struct mk_big_entry *e = &m->big->v.v[i];
+		char tag[17];
+
+		if (e->freed)
+			continue;
+		struct json_object *o = json_object_new_object();
+
+		mk_tag_text(e->tag, tag);
+		json_object_object_add(o, "address", mk_json_hex(e->va));
+		json_object_object_add(o, "tag", mk_json_text(tag));
+		json_object_object_add(o, "bytes",
+				       json_object_new_uint64(e->bytes));
+		json_object_object_add(o, "pool",
+				       mk_json_text(pool_names[e->pool]));
+		json_object_object_add(o, "free",
+				       json_object_new_boolean(e->freed));
+		json_object_array_add(list, o);
+	}
+	json_object_object_add(m->truth, "bigpool", list);
+}
+
+void mk_big_finish(struct mk *m)
+{
+	struct mk_big *b = m->big;
+	uint64_t entry = mk_sizeof(m, "_POOL_TRACKER_BIG_PAGES"), live = 0;
+
+	if (!b->size)
+		for (b->size = MIN_ENTRIES; b->size < b->v.n * 2; )
+			b->size *= 2;
+	if (b->v.n > b->size)
+		mk_fail(m, "the big-page table is full");
+	uint64_t table = mk_alloc(m, MK_NONPAGED, b->size * entry);
+
+	for (uint64_t i = 0; i < b->size; i++)
+		mk_write64(m, table + i * entry, UNUSED);
+	for (size_t k = 0; k < b->v.n; k++) {
+		uint64_t i = hash(m, b->v.v[k].va) & (b->size - 1);
+
+		while (mk_read64(m, table + i * entry) != UNUSED)
+			i = (i + 1) & (b->size - 1);
+		write_entry(m, table + i * entry, &b->v.v[k]);
+		live += !b->v.v[k].freed;
+	}
+	mk_global(m, "PoolBigPageTable", table, 8);
+	mk_global(m, "PoolBigPageTableSize", b->size, 8);
+	mk_global(m, "ExpPoolBigEntriesInUse", live, 4);
+	mk_label(m, table, "big-table");
+	truth(m);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/** @file Big allocations and their table (pool 5). */
+#ifndef MK_BIG_H
+#define MK_BIG_H
+
+#include "recipe.h"
+
+enum mk_pool {
+	MK_POOL_NONPAGED,
+	MK_POOL_NX,
+	MK_POOL_PAGED,
+};
+
+struct mk_big_entry {
+	uint64_t va, bytes;
+	uint32_t tag;
+	enum mk_pool pool;
+	bool freed;		/**< Entry kept with bit 0 of Va set. */
+};
+
+struct mk_big {
+	PSC_VEC(struct mk_big_entry) v;
+	uint64_t size;		/**< Entries of the table, power of two. */
+};
+
+/** Put an entry into the table (counters are the caller's business). */
+void mk_big_add(struct mk *m, const struct mk_big_entry *e);
+enum mk_pool mk_pool_parse(const struct mk *m, const char *text);
+const char *mk_pool_name(enum mk_pool pool);
+
+void mk_do_big(struct mk *m, struct mk_args *a);
+void mk_do_big_table(struct mk *m, struct mk_args *a);
+void mk_big_finish(struct mk *m);
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/** @file
+ * The table of directives. To add one: write its function beside the state
+ * it changes, add a row here and a line in README.md.
+ */
+#include "big.h"
+#include "build.h"
+#include "counters.h"
+#include "late.h"
+#include "machine.h"
+#include "modules.h"
+#include "out.h"
+#include "processes.h"
+#include "tags.h"
+
+const struct mk_directive mk_directives[] = {
+	{"big", mk_do_big},
+	{"big-table", mk_do_big_table},
+	{"bugcheck", mk_do_bugcheck},
+	{"crash", mk_do_crash},
+	{"drop", mk_do_drop},
+	{"dump", mk_do_dump},
+	{"failures", mk_do_failures},
+	{"heap-state", mk_do_heap_state},
+	{"kernel", mk_do_start},
+	{"module", mk_do_module},
+	{"page", mk_do_page},
+	{"pagefile", mk_do_pagefile},
+	{"poke", mk_do_poke},
+	{"process", mk_do_process},
+	{"processors", mk_do_processors},
+	{"ram", mk_do_ram},
+	{"ram-run", mk_do_ram_run},
+	{"seed", mk_do_seed},
+	{"session", mk_do_session},
+	{"session-tag", mk_do_session_tag},
+	{"tag", mk_do_tag},
+	{"tag-table", mk_do_tag_table},
+	{"unloaded", mk_do_unloaded},
+	{"user", mk_do_user},
+	{"vm", mk_do_vm},
+	{NULL, NULL},
+};
