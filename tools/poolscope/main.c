@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// poolscope: what a Windows crash dump tells about the kernel's memory pools.
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "command.h"
+
+const char *argp_program_version = "poolscope " PSC_VERSION;
+error_t argp_err_exit_status = EXIT_WRONG_USAGE;
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *args, *help;
+	char title[32];		/**< argv[0] of its messages. */
+} commands[] = {
+	{ "report", cmd_report, "DUMP", "a short report (also without a "
+	  "command name)", "poolscope report" },
+	{ "info", cmd_info, "DUMP", "which file, which machine, what stopped "
+	  "it", "poolscope info" },
+	{ "lm", cmd_lm, "DUMP", "loaded and unloaded drivers",
+	  "poolscope lm" },
+	{ "vm", cmd_vm, "DUMP [FLAGS]", "virtual memory, as !vm",
+	  "poolscope vm" },
+	{ "poolused", cmd_poolused, "DUMP [FLAGS [TAG]] [/tN]",
+	  "pool by tag, as !poolused", "poolscope poolused" },
+	{ "bigpool", cmd_bigpool, "DUMP", "allocations of whole pages",
+	  "poolscope bigpool" },
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: poolscope [COMMAND] [OPTION...] DUMP ...\n"
+	      "What a Windows crash dump tells about the kernel's memory "
+	      "pools.\n\n", out);
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-9s %-25s %s\n", commands[i].name,
+			commands[i].args, commands[i].help);
+	fputs("\n`poolscope COMMAND --help' explains a command; the manual is "
+	      "poolscope(1).\n", out);
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static char title[] = "poolscope";
+
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_WRONG_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		usage(stdout);
+		return EXIT_ANSWER;
+	}
+	const struct command *c = find(argv[1]);
+	if (!c) {
+		argv[0] = title;
+		return cmd_report(argc, argv);
+	}
+	argv[1] = (char *)(uintptr_t)c->title;
+	return c->run(argc - 1, argv + 1);
+}
