@@ -13,10 +13,12 @@ static void module_row(const struct text *t, const struct psc_value *m)
 	psc_get_hex(m, "base", &base);
 	psc_get_uint(m, "size_bytes", &size);
 	psc_get_hex(m, "timestamp", &stamp);
-	fprintf(t->out, "%016" PRIx64 " %016" PRIx64 " %08" PRIx64 "  %-24s",
-		base, base + size, stamp, text_str(m, "name"));
-	if (psc_get_str(version, "file"))
-		fprintf(t->out, " %s", psc_get_str(version, "file"));
+	const char *number = psc_get_str(version, "file");
+
+	fprintf(t->out, "%016" PRIx64 " %016" PRIx64 " %08" PRIx64 "  %-*s",
+		base, base + size, stamp, number ? 24 : 0, text_str(m, "name"));
+	if (number)
+		fprintf(t->out, " %s", number);
 	if (psc_get_str(version, "company"))
 		fprintf(t->out, ", %s", psc_get_str(version, "company"));
 	fputc('\n', t->out);

@@ -18,8 +18,32 @@ static void count_line(const struct text *t, const char *key, const char *one,
 	fprintf(t->out, "  %s %s\n", n, v == 1 ? one : many);
 }
 
+// A dump without pages lacks several sections for one reason: say it once.
+static void no_pages(const struct text *t, const char *why)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < psc_count(t->root); i++) {
+		const char *key;
+		const struct psc_value *v = psc_at(t->root, i, &key);
+
+		if (!psc_get_str(v, "error"))
+			continue;
+		fprintf(t->out, "%s%s", first ? "  no " : ", ", key);
+		first = false;
+	}
+	if (!first)
+		fprintf(t->out, ": %s\n", why);
+}
+
 static void section_errors(const struct text *t)
 {
+	const char *why = psc_get_str(t->root, "dump.why_no_pages");
+
+	if (why) {
+		no_pages(t, why);
+		return;
+	}
 	for (size_t i = 0; i < psc_count(t->root); i++) {
 		const char *key;
 		const struct psc_value *v = psc_at(t->root, i, &key);

@@ -26,7 +26,11 @@ static void findings(const struct text *t)
 	fputc('\n', t->out);
 	text_styled(t, TEXT_HEADING, "Findings\n");
 	if (!psc_count(list))
-		fputs("  nothing stands out\n", t->out);
+		fputs(psc_get(t->root, "vm.committed") ||
+		      psc_get(t->root, "poolused.tags")
+		      ? "  nothing stands out\n"
+		      : "  the dump holds nothing to judge the pools by\n",
+		      t->out);
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *f = psc_at(list, i, NULL);
 		const char *severity = text_str(f, "severity");
@@ -111,7 +115,13 @@ static int by_used(const void *a, const void *b, void *pool)
 	int64_t x = used_of(*(const struct psc_value *const *)a, pool);
 	int64_t y = used_of(*(const struct psc_value *const *)b, pool);
 
-	return x < y ? 1 : x > y ? -1 : 0;
+	uint32_t s = 0, t = 0;
+
+	if (x != y)
+		return x < y ? 1 : -1;
+	psc_get_tag(*(const struct psc_value *const *)a, "tag", &s);
+	psc_get_tag(*(const struct psc_value *const *)b, "tag", &t);
+	return memcmp(&s, &t, sizeof(s));
 }
 
 static void tag_row(const struct text *t, const struct psc_value *row,

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Arguments, exit status and one-line errors of the program."""
+import os
+import tempfile
+from pathlib import Path
+
+import report_test
+from report_test import run
+
+COMMANDS = ["report", "info", "lm", "vm", "poolused", "bigpool"]
+
+
+def help_of_every_command():
+    done = run("--help")
+    assert done.returncode == 0 and not done.stderr
+    for command in COMMANDS:
+        assert f"\n  {command}" in done.stdout, command
+        own = run(command, "--help")
+        assert own.returncode == 0, command
+        assert f"Usage: poolscope {command}" in own.stdout, own.stdout
+        assert "--json" in own.stdout
+
+
+def version():
+    for args in (["--version"], ["vm", "--version"]):
+        done = run(*args)
+        assert done.returncode == 0
+        assert done.stdout.startswith("poolscope "), done.stdout
+
+
+def wrong_usage():
+    for args in ([], ["vm"], ["--nonsense", "x"], ["vm", "x", "zz"],
+                 ["vm", "x", "2"], ["vm", "x", "1", "2"],
+                 ["poolused", "x", "10"], ["poolused", "x", "-1"],
+                 ["poolused", "x", "/t0"], ["poolused", "x", "/tx"],
+                 ["poolused", "x", "2", "a", "b"]):
+        done = run(*args)
+        assert done.returncode == 2, (args, done.returncode)
+        assert done.stderr and not done.stdout, args
+
+
+def no_answer():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.dmp"
+        for content in (b"", b"PAGEDU64", b"PK\x03\x04", b"\x00" * 8192,
+                        b"PAGEDUMP" * 1024):
+            path.write_bytes(content)
+            for command in COMMANDS:
+                done = run(command, path)
+                assert done.returncode == 1, (content[:8], done.returncode)
+                assert done.stderr.startswith("poolscope: "), done.stderr
+                assert done.stderr.count("\n") == 1, done.stderr
+                assert not done.stdout
+        assert run("info", Path(folder) / "none.dmp").returncode == 1
+        assert run("info", folder).returncode == 1
+
+
+def dump_named_like_an_option_or_command():
+    with tempfile.TemporaryDirectory() as folder:
+        old = os.getcwd()
+        os.chdir(folder)
+        try:
+            Path("vm").write_bytes(b"x")
+            done = run("report", "vm")
+            assert done.returncode == 1 and "vm" in done.stderr
+            # A path may begin like /tN.
+            done = run("poolused", "/t7")
+            assert done.returncode == 1 and "/t7" in done.stderr
+        finally:
+            os.chdir(old)
+
+
+report_test.main([help_of_every_command, version, wrong_usage, no_answer,
+                  dump_named_like_an_option_or_command])
