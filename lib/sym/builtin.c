@@ -353,6 +353,14 @@ static bool find_name(const char *const *group, size_t n, const char *name,
 	return hit;
 }
 
+uint64_t psc_builtin_type_id(const char *name)
+{
+	const struct shared *s = get_shared();
+	size_t i;
+	return s && find_name(type_names(s), s->ix.types, name, &i) ? i + 1
+								     : 0;
+}
+
 /** Every clue that column @p c has a value for agrees, and one does. */
 static bool clues_agree(const struct columns *c, const size_t *name,
 			const struct psc_builtin_clue *clues, size_t n)

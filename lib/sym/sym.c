@@ -111,7 +111,8 @@ struct psc_error *psc_sym_sizeof(const struct psc_sym *s, const char *type,
 	if (err)
 		return err;
 	if (!t.size)
-		return &psc_absent;	// known by its members alone
+		return psc_error_new(PSC_ERR_UNSUPPORTED,
+				     "the size of %s is not known", type);
 	*size = t.size;
 	return NULL;
 }

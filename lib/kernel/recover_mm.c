@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+// Anchors of the memory manager, Windows 10 on: MiSystemPartition,
+// MiVisibleState and MiState (recovery 2, steps 2 to 4).
+#include <inttypes.h>
+
+#include "base/bytes.h"
+#include "kernel/recover_impl.h"
+
+/** The three objects are aligned to a cache line. */
+#define OBJECT_ALIGN 0x40u
+/** They lie that near to each other at most. */
+#define NEAR 0x10000u
+#define MAX_HITS 64
+#define MAX_PAGING_FILES 16
+// _MMLISTS: ListName of a page list's head (vm-and-windbg-output 2.1).
+#define LIST_MODIFIED 3
+#define LIST_MODIFIED_NO_WRITE 4
+// KDBG slot of MmPagedPoolCommit: from 10 on the address of
+// MiState.Vs.SystemPteInfo.PteFailures (dump-format 3.4, 170).
+#define KDBG_PTE_FAILURES 0x170
+
+/** Distinct addresses that passed a test. */
+struct hits {
+	uint64_t v[MAX_HITS];
+	size_t n;
+};
+
+static bool add_hit(struct hits *h, uint64_t va)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (h->v[i] == va)
+			return true;
+	if (h->n == MAX_HITS)
+		return false;
+	h->v[h->n++] = va;
+	return true;
+}
+
+/** A head says which list it is, where the layout has the field. */
+static bool list_named(const struct rec *r, const struct rec_candidate *c,
+		       uint64_t va, const char *path, uint64_t want)
+{
+	uint64_t name;
+	return !rec_has(c, path) ||
+	       (rec_get(r, c, va, path, &name) && name == want);
+}
+
+static bool is_partition(const struct rec *r, const struct rec_candidate *c,
+			 uint64_t va)
+{
+	uint64_t available, committed, limit, files;
+	if (va % OBJECT_ALIGN ||
+	    !rec_data(r, va, rec_sizeof(c, "_MI_PARTITION")))
+		return false;
+	return rec_get(r, c, va, "_MI_PARTITION.Vp.AvailablePages",
+		       &available) &&
+	       rec_get(r, c, va, "_MI_PARTITION.Vp.TotalCommittedPages",
+		       &committed) &&
+	       rec_get(r, c, va, "_MI_PARTITION.Vp.TotalCommitLimit",
+		       &limit) &&
+	       rec_get(r, c, va, "_MI_PARTITION.Vp.NumberOfPagingFiles",
+		       &files) &&
+	       available <= r->physical_pages && committed <= limit &&
+	       limit && (uint32_t)files <= MAX_PAGING_FILES &&
+	       list_named(r, c, va,
+			  "_MI_PARTITION.Vp.ModifiedPageListHead.ListName",
+			  LIST_MODIFIED) &&
+	       list_named(r, c, va, "_MI_PARTITION.Vp."
+			  "ModifiedNoWritePageListHead.ListName",
+			  LIST_MODIFIED_NO_WRITE);
+}
+
+/** Partitions of @p c at the places where the page count stands. */
+static size_t try_partition(const struct rec *r, struct rec_candidate *c,
+			    const struct hits *counts, struct hits *found)
+{
+	size_t n = 0;
+	uint64_t off = rec_offset(c, "_MI_PARTITION.Vp.NumberOfPhysicalPages");
+	for (size_t i = 0; i < counts->n; i++) {
+		uint64_t va = counts->v[i] - off;
+		if (is_partition(r, c, va)) {
+			add_hit(found, va);
+			n++;
+		}
+	}
+	return n;
+}
+
+void rec_find_partition(struct rec *r, struct psc_proof *p)
+{
+	struct hits counts = { 0 }, found = { 0 };
+	bool all = true;
+	if (!r->physical_pages) {
+		rec_says(r, p, "the number of physical pages is not known");
+		return;
+	}
+	for (struct rec_word w = { 0 }; rec_next_word(r, &w);)
+		if (w.value == r->physical_pages)
+			all &= add_hit(&counts, w.va);
+	if (!all) {
+		rec_says(r, p, "the page count stands in too many places");
+		return;
+	}
+	for (size_t i = 0; i < r->layouts->n; i++) {
+		struct rec_candidate *c = &r->layouts->v[i];
+		if (!rec_has(c, "_MI_PARTITION.Vp.NumberOfPhysicalPages") ||
+		    !try_partition(r, c, &counts, &found))
+			rec_refute(c, REC_PARTITION);
+	}
+	if (found.n != 1) {
+		p->contradiction = found.n > 1;
+		rec_says(r, p, "%zu places hold the page count where the "
+			 "layout of a partition has it", found.n);
+		return;
+	}
+	p->proven = true;
+	p->address = r->partition = found.v[0];
+	rec_says(r, p, "the only object with NumberOfPhysicalPages 0x%" PRIx64
+		 " (MmPhysicalMemoryBlock), its page lists named and its "
+		 "commit within the limit; %zu layouts fit",
+		 r->physical_pages, rec_n_in(r, REC_PARTITION));
+	rec_add_symbol(r, "MiSystemPartition", p->address);
+	r->layouts->proven |= 1u << REC_PARTITION;
+}
+
+/** Every region starts in kernel space, and one holds the System process. */
+static bool regions_fit(const struct rec *r, const struct rec_candidate *c,
+			uint64_t va)
+{
+	struct psc_field f;
+	bool holds = false;
+	if (!rec_field(c, "_MI_VISIBLE_STATE.SystemVaRegions", &f))
+		return true;	// 26100 keeps them; the oldest have none
+	for (uint32_t i = 0; i < f.count; i++) {
+		uint64_t at = va + f.offset + (uint64_t)i * f.size, base, bytes;
+		if (!rec_u64(r, at, &base) || !rec_u64(r, at + 8, &bytes))
+			return false;
+		if (!base && !bytes)
+			continue;
+		if (!rec_is_kernel_va(r, base) || base + bytes - 1 < base)
+			return false;
+		holds |= r->system_process - base < bytes;
+	}
+	return holds;
+}
+
+static bool is_visible(const struct rec *r, const struct rec_candidate *c,
+		       uint64_t va)
+{
+	uint64_t nonpaged, total, free;
+	uint64_t size = rec_sizeof(c, "_MI_VISIBLE_STATE");
+	if (!size || va % OBJECT_ALIGN || !rec_data(r, va, size))
+		return false;
+	return rec_get(r, c, va,
+		       "_MI_VISIBLE_STATE.MaximumNonPagedPoolInPages",
+		       &nonpaged) &&
+	       rec_get(r, c, va, "_MI_VISIBLE_STATE.SystemPteInfo."
+		       "TotalSystemPtes", &total) &&
+	       rec_get(r, c, va, "_MI_VISIBLE_STATE.SystemPteInfo."
+		       "TotalFreeSystemPtes", &free) &&
+	       free <= total && nonpaged && regions_fit(r, c, va);
+}
+
+/** Data words that hold @p value. */
+static size_t count_words(const struct rec *r, uint64_t value, uint64_t *where)
+{
+	size_t n = 0;
+	for (struct rec_word w = { 0 }; rec_next_word(r, &w);) {
+		if (w.value == value) {
+			*where = w.va;
+			n++;
+		}
+	}
+	return n;
+}
+
+/** Candidates' addresses of the visible state: from KDBG, else by search. */
+static void visible_places(const struct rec *r, bool kdbg, uint64_t slot,
+			   const struct rec_candidate *c, struct hits *found)
+{
+	if (kdbg) {
+		uint64_t va = slot - rec_offset(
+			c, "_MI_VISIBLE_STATE.SystemPteInfo.PteFailures");
+		if (is_visible(r, c, va))
+			add_hit(found, va);
+		return;
+	}
+	for (struct rec_word w = { 0 }; rec_next_word(r, &w);) {
+		if (w.value % OBJECT_ALIGN == 0 &&
+		    w.value - r->partition + NEAR < 2 * NEAR &&
+		    is_visible(r, c, w.value))
+			add_hit(found, w.value);
+	}
+}
+
+void rec_find_visible(struct rec *r, struct psc_proof *p)
+{
+	struct hits found = { 0 };
+	uint64_t slot, where = 0;
+	bool kdbg = rec_kdbg_va(r, KDBG_PTE_FAILURES, &slot);
+	if (!kdbg && !r->partition) {
+		rec_says(r, p, "neither KDBG nor the partition leads to it");
+		return;
+	}
+	for (size_t i = 0; i < r->layouts->n; i++) {
+		struct rec_candidate *c = &r->layouts->v[i];
+		struct hits own = { 0 };
+		visible_places(r, kdbg, slot, c, &own);
+		if (!own.n)
+			rec_refute(c, REC_VISIBLE);
+		for (size_t j = 0; j < own.n; j++)
+			add_hit(&found, own.v[j]);
+	}
+	if (found.n != 1) {
+		p->contradiction = found.n > 1;
+		rec_says(r, p, "%zu objects look like it", found.n);
+		return;
+	}
+	size_t n = count_words(r, found.v[0], &where);
+	if (n != 1) {
+		p->contradiction = n > 1;
+		rec_says(r, p, "%zu words of the kernel's data point to it, "
+			 "one was expected", n);
+		return;
+	}
+	p->proven = true;
+	p->address = where;
+	r->visible = found.v[0];
+	rec_says(r, p, "exactly one word points to 0x%" PRIx64 "%s, whose "
+		 "regions hold the System process; %zu layouts fit", r->visible,
+		 kdbg ? ", which KDBG+170 also leads to" : "",
+		 rec_n_in(r, REC_VISIBLE));
+	rec_add_symbol(r, "MiVisibleState", p->address);
+	r->layouts->proven |= 1u << REC_VISIBLE;
+}
+
+static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+void rec_find_state(struct rec *r, struct psc_proof *p)
+{
+	const struct rec_candidate *first = NULL;
+	if (!r->visible) {
+		rec_says(r, p, "MiVisibleState is not proven");
+		return;
+	}
+	for (size_t i = 0; i < r->layouts->n; i++) {
+		struct rec_candidate *c = &r->layouts->v[i];
+		uint64_t size = rec_sizeof(c, "_MI_SYSTEM_INFORMATION");
+		uint64_t va = r->visible -
+			      rec_offset(c, "_MI_SYSTEM_INFORMATION.Vs");
+		if (!rec_in(c, REC_VISIBLE) || !size ||
+		    !rec_data(r, va, size) ||
+		    (r->partition &&
+		     overlaps(va, size, r->partition,
+			      rec_sizeof(c, "_MI_PARTITION"))))
+			rec_refute(c, REC_STATE);
+		else if (!first)
+			first = c;
+	}
+	if (!first) {
+		rec_says(r, p, "no layout fits between its neighbours");
+		return;
+	}
+	p->proven = true;
+	p->address = r->visible -
+		     rec_offset(first, "_MI_SYSTEM_INFORMATION.Vs");
+	rec_says(r, p, "*MiVisibleState less Vs of %s; %zu layouts fit",
+		 first->kernel->version, rec_n_in(r, REC_STATE));
+	rec_add_symbol(r, "MiState", p->address);
+	r->layouts->proven |= 1u << REC_STATE;
+}
