@@ -7,6 +7,7 @@
 #include "analysis/finding.h"
 #include "analysis/tag_findings.h"
 #include "analysis/vm.h"
+#include "kernel/recover.h"
 #include "base/bytes.h"
 #include "base/str.h"
 
@@ -208,6 +209,20 @@ static void check_vm(struct psc_analysis *a)
 	psc_vm_check(a, a->vm);
 }
 
+/** Two things that exclude each other: the figures behind them are left out. */
+static void check_proofs(struct psc_analysis *a)
+{
+	for (size_t i = 0; i < psc_kernel_n_proofs(a->kernel); i++) {
+		const struct psc_proof *p = psc_kernel_proof(a->kernel, i);
+
+		if (p->contradiction)
+			psc_finding_add(a, "recovery-contradiction",
+					PSC_WARNING, "/symbols/proofs",
+					"%s was not recovered: %s; not given: "
+					"%s", p->anchor, p->proof, p->figures);
+	}
+}
+
 static void next_steps(struct psc_analysis *a)
 {
 	struct psc_value *list = psc_set_array(a->root, "next_steps");
@@ -218,7 +233,7 @@ static void next_steps(struct psc_analysis *a)
 		psc_add_str(list, "ask for a kernel memory dump (or a complete "
 			    "one): set CrashDumpEnabled to 2 (or 1) and let the "
 			    "crash happen again");
-	else if (!psc_kernel_sym(a->kernel) && wanted)
+	else if (wanted)
 		psc_add_str(list, wanted);
 	psc_tag_next_steps(a, list);
 }
@@ -230,6 +245,7 @@ struct psc_error *psc_analyse_findings(struct psc_analysis *a)
 		check_vm(a);
 	if (a->tag_table)
 		psc_tag_findings(a);
+	check_proofs(a);
 	next_steps(a);
 	return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "analysis/analysis.h"
 #include "kernel/bugcheck.h"
+#include "kernel/recover.h"
 
 #define FILETIME_PER_SECOND 1e7
 
@@ -66,6 +67,27 @@ static void fill_system(const struct psc_analysis *a)
 	fill_bugcheck(a, o);
 }
 
+static void fill_proofs(const struct psc_kernel *k, struct psc_value *symbols)
+{
+	size_t n = psc_kernel_n_proofs(k);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct psc_proof *p = psc_kernel_proof(k, i);
+		struct psc_value *o =
+			psc_add_object(psc_set_array(symbols, "proofs"));
+
+		psc_set_str(o, "anchor", p->anchor);
+		if (p->address)
+			psc_set_hex(o, "address", p->address);
+		else
+			psc_set_null(o, "address");
+		psc_set_str(o, "method", p->method);
+		psc_set_str(o, "proof", p->proof);
+		psc_set_bool(o, "proven", p->proven);
+		psc_set_str(o, "figures", p->figures);
+	}
+}
+
 static void fill_symbols(const struct psc_analysis *a)
 {
 	const struct psc_kernel *k = a->kernel;
@@ -88,6 +110,7 @@ static void fill_symbols(const struct psc_analysis *a)
 	psc_set_str(o, "file", sym ? psc_sym_file(sym) : NULL);
 	if (sym && psc_sym_what(sym))
 		psc_set_str(o, "what", psc_sym_what(sym));
+	fill_proofs(k, o);
 	if (psc_kernel_wanted(k))
 		psc_set_str(o, "wanted", psc_kernel_wanted(k));
 	for (size_t i = 0; i < psc_kernel_n_notes(k); i++)

@@ -109,6 +109,13 @@ struct psc_error *psc_kernel_global(const struct psc_kernel *k,
 				    uint64_t *ret)
 {
 	uint64_t va, v = 0;
+
+	for (size_t i = 0; k->recovered && i < k->recovered->n_values; i++) {
+		if (!strcmp(k->recovered->values[i].name, name)) {
+			*ret = k->recovered->values[i].value;
+			return NULL;
+		}
+	}
 	struct psc_error *err = psc_kernel_symbol(k, name, &va);
 
 	if (!err)

@@ -65,6 +65,7 @@ void psc_kernel_free(struct psc_kernel *k)
 	psc_modules_free(k->modules);
 	psc_field_cache_free(k->fields);
 	psc_sym_free(k->sym);
+	psc_recovered_free(k->recovered);
 	free(k->wanted);
 	for (size_t i = 0; i < k->notes.n; i++)
 		free(k->notes.v[i]);
@@ -114,6 +115,15 @@ static const struct {
 	{ 26100, 26200, 26100 },
 };
 
+uint32_t psc_kernel_family_of(uint32_t build)
+{
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(families); i++) {
+		if (build >= families[i].first && build <= families[i].last)
+			return families[i].family;
+	}
+	return build;
+}
+
 uint32_t psc_kernel_family(const struct psc_kernel *k)
 {
 	uint32_t build = k->h->build;
@@ -121,11 +131,7 @@ uint32_t psc_kernel_family(const struct psc_kernel *k)
 	// The image's own version, where known, is surer than the header.
 	if (*k->version)
 		sscanf(k->version, "%*u.%*u.%" SCNu32, &build);
-	for (size_t i = 0; i < PSC_ARRAY_SIZE(families); i++) {
-		if (build >= families[i].first && build <= families[i].last)
-			return families[i].family;
-	}
-	return build;
+	return psc_kernel_family_of(build);
 }
 
 const char *psc_kernel_version(const struct psc_kernel *k)
@@ -141,6 +147,16 @@ const struct psc_sym *psc_kernel_sym(const struct psc_kernel *k)
 const char *psc_kernel_wanted(const struct psc_kernel *k)
 {
 	return k->wanted;
+}
+
+size_t psc_kernel_n_proofs(const struct psc_kernel *k)
+{
+	return k->recovered ? k->recovered->n_proofs : 0;
+}
+
+const struct psc_proof *psc_kernel_proof(const struct psc_kernel *k, size_t i)
+{
+	return &k->recovered->proofs[i];
 }
 
 size_t psc_kernel_n_notes(const struct psc_kernel *k)

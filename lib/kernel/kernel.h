@@ -21,6 +21,7 @@
 #include "sym/sym.h"
 
 struct psc_kernel;
+struct psc_proof;		// kernel/recover.h
 
 struct psc_kernel_options {
 	bool deep;		/**< Search the whole file for KDBG. */
@@ -52,12 +53,18 @@ const struct psc_pe *psc_kernel_pe(const struct psc_kernel *k);
 const struct psc_pdb_id *psc_kernel_pdb(const struct psc_kernel *k);
 /** Family build number: 19041 also for 19045 and so on (facts pool 0.3). */
 uint32_t psc_kernel_family(const struct psc_kernel *k);
+/** The same of a build number. */
+uint32_t psc_kernel_family_of(uint32_t build);
 /** "10.0.19041.804", or NULL when not known exactly. */
 const char *psc_kernel_version(const struct psc_kernel *k);
 /** Names and layouts, or NULL. */
 const struct psc_sym *psc_kernel_sym(const struct psc_kernel *k);
 /** One sentence: which PDB, GUID and age would help; NULL when not needed. */
 const char *psc_kernel_wanted(const struct psc_kernel *k);
+/** What supports names and layouts that were recovered (kernel/recover.h): 0
+ *  when they come from elsewhere. */
+size_t psc_kernel_n_proofs(const struct psc_kernel *k);
+const struct psc_proof *psc_kernel_proof(const struct psc_kernel *k, size_t i);
 /** Things worth telling ("KDBG was encoded and has been decoded"). */
 size_t psc_kernel_n_notes(const struct psc_kernel *k);
 const char *psc_kernel_note(const struct psc_kernel *k, size_t i);
@@ -83,7 +90,8 @@ psc_kernel_sizeof(const struct psc_kernel *k, const char *type, uint64_t *ret);
 PSC_NODISCARD struct psc_error *
 psc_kernel_get(const struct psc_kernel *k, uint64_t va, const char *path,
 	       uint64_t *ret);
-/** Value of a global of @p bytes width: psc_kernel_symbol() and a read. */
+/** Value of a global of @p bytes width: psc_kernel_symbol() and a read; a value
+ *  that was recovered without its address counts. */
 PSC_NODISCARD struct psc_error *
 psc_kernel_global(const struct psc_kernel *k, const char *name,
 		  unsigned int bytes, uint64_t *ret);

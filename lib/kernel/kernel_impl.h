@@ -9,6 +9,7 @@
 #include "base/vec.h"
 #include "kernel/kernel.h"
 #include "kernel/module.h"
+#include "kernel/recover.h"
 #include "sym/builtin.h"
 
 // Newest known KDBG (dump-format 3.2); longer blocks are read this far.
@@ -48,6 +49,7 @@ struct psc_kernel {
 	uint32_t timestamp, image_size;	/**< 0 = unknown. */
 	char version[32];	/**< "" = not known exactly. */
 	struct psc_sym *sym;
+	struct psc_recovered *recovered; /**< Or NULL; its sym is @c sym. */
 	char *wanted;
 	PSC_VEC(char *) notes;
 

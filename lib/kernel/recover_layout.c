@@ -7,22 +7,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "kernel/kernel.h"
 #include "kernel/recover_impl.h"
-
-/** Build numbers that are one family (pool 0.3). */
-static uint32_t family_of(uint32_t build)
-{
-	static const struct {
-		uint32_t first, last, family;
-	} ranges[] = {
-		{ 18326, 18363, 18362 }, { 19041, 19045, 19041 },
-		{ 22621, 22631, 22621 }, { 26100, 26200, 26100 },
-	};
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-		if (build >= ranges[i].first && build <= ranges[i].last)
-			return ranges[i].family;
-	return build;
-}
 
 static uint32_t revision_of(const char *version)
 {
@@ -73,7 +59,7 @@ struct psc_error *rec_layouts_open(const struct psc_recover_input *in,
 	for (size_t i = 0; !err && i < psc_builtin_count(); i++) {
 		const struct psc_builtin_kernel *k = psc_builtin_at(i);
 		if (strcmp(k->arch, in->arch) ||
-		    family_of(k->build) != in->family)
+		    psc_kernel_family_of(k->build) != in->family)
 			continue;
 		struct rec_candidate *c = &l->v[l->n];
 		c->kernel = k;

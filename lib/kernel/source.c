@@ -203,6 +203,30 @@ static struct psc_error *by_clues(struct psc_kernel *k, struct psc_sym **ret)
 	return NULL;
 }
 
+// --- recovery --------------------------------------------------------------
+
+static struct psc_error *by_recovery(struct psc_kernel *k,
+				     struct psc_sym **ret)
+{
+	struct psc_recover_input in = {
+		.mem = k->mem, .pe = psc_kernel_pe(k),
+		.base = k->base, .size = k->size,
+		.kdbg = k->kdbg.size ? k->kdbg.bytes : NULL,
+		.kdbg_size = k->kdbg.size,
+		.arch = table_arch(k), .family = psc_kernel_family(k),
+		.version = psc_kernel_version(k),
+		.processors = k->h->processors,
+		.active_process_head = k->h->active_process_head,
+	};
+
+	if (!k->base || psc_mem_is_sparse(k->mem))
+		return &psc_absent;
+	struct psc_error *err = psc_recover(&in, &k->recovered);
+	if (!err)
+		*ret = k->recovered->sym;
+	return err;
+}
+
 // --- the order -------------------------------------------------------------
 
 // Most exact first. To add a source: a function and its row.
@@ -210,6 +234,7 @@ static const struct source sources[] = {
 	{ "built-in table by PDB identity", by_pdb },
 	{ "built-in table by PE header", by_image },
 	{ "built-in table by addresses", by_clues },
+	{ "recovery from the dump", by_recovery },
 };
 
 // Exact version of an image that may not be in the table of layouts.
@@ -263,7 +288,7 @@ struct psc_error *psc_source_choose(struct psc_kernel *k)
 					    err->message);
 		psc_error_free(err);
 	}
-	if (!k->sym)
+	if (!k->sym || k->recovered)
 		say_wanted(k);
 	return NULL;
 }
