@@ -44,14 +44,14 @@ static bool counts_visible(const struct psc_tag_table *t,
 	return psc_tag_outstanding(t, c) || c->bytes || (history && c->allocs);
 }
 
-// The short form leaves out tags with nothing outstanding.
+// The short form leaves out tags with nothing outstanding, a whole report
+// none.
 static bool visible(const struct psc_analysis *a, const struct psc_tag_table *t,
 		    const struct psc_tag_row *row)
 {
-	bool history = a->req->all ||
-		       (a->req->poolused_flags & PSC_POOLUSED_VERBOSE);
+	bool history = a->req->poolused_flags & PSC_POOLUSED_VERBOSE;
 
-	return counts_visible(t, &row->nonpaged, history) ||
+	return a->req->all || counts_visible(t, &row->nonpaged, history) ||
 	       counts_visible(t, &row->paged, history);
 }
 

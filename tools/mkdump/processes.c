@@ -103,6 +103,11 @@ static void handle_table(struct mk *m, uint64_t eprocess, uint64_t pid,
 			 uint64_t handles)
 {
 	uint64_t bytes = mk_sizeof(m, "_HANDLE_TABLE");
+
+	// A free list per processor stands behind the declared one.
+	if (mk_has(m, "_HANDLE_TABLE.FreeLists"))
+		bytes += m->n_cpus *
+			 mk_sizeof(m, "_HANDLE_TABLE_FREE_LIST");
 	uint64_t t = mk_alloc(m, MK_PAGED, bytes);
 
 	// One field on Windows 7, free lists later (vm 4).
