@@ -249,7 +249,7 @@ bool psc_kernel_kdbg(const struct psc_kernel *k, unsigned int offset,
 		     uint64_t *value)
 {
 	// In both widths every pointer slot is a u64.
-	if (offset % 8 || offset + 8 > k->kdbg.size)
+	if (offset % 8 || (uint64_t)offset + 8 > k->kdbg.size)
 		return false;
 	uint64_t v = mask_va(k, psc_le64(k->kdbg.bytes + offset));
 	if (!v)
