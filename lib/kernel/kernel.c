@@ -49,6 +49,7 @@ struct psc_error *psc_kernel_open(const struct psc_dump *dump,
 	psc_kdbg_find(k);
 	psc_identity_find(k);
 	psc_kdbg_search(k);
+	psc_root_set_pte_format(k);	// as far as KDBG says
 	if ((err = psc_source_choose(k)))
 		return err;
 	psc_kdbg_decode(k);

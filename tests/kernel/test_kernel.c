@@ -4,6 +4,8 @@
 #include "fake_kernel.h"
 
 #define DRIVER 0xfffff80480000000ULL
+// No kernel of this family is known: nothing to recover with.
+#define UNKNOWN_BUILD 12345
 
 static struct fake_kernel f;
 
@@ -69,6 +71,7 @@ static void known_by_addresses(void **state)
 
 static void one_wrong_address_is_no_match(void **state)
 {
+	f.build = UNKNOWN_BUILD;
 	fk_image(&f, FK_BASE, NULL);
 	fk_kdbg(&f, f.kdbg, 0x380);
 	fake_w64(&f.m, f.kdbg + 0x1b8, FK_BASE + 0xc168b0);
@@ -85,6 +88,7 @@ static void unknown_pdb_is_asked_for(void **state)
 
 	for (int i = 0; i < 16; i++)
 		id.guid[i] = (uint8_t)(i + 1);
+	f.build = UNKNOWN_BUILD;
 	fk_image(&f, FK_BASE, &id);
 	fk_kdbg(&f, f.kdbg, 0x380);
 	fk_open(&f, NULL);
@@ -96,6 +100,19 @@ static void unknown_pdb_is_asked_for(void **state)
 	CHECK_ERR(psc_kernel_symbol(f.k, "MiState", &v), PSC_ERR_ABSENT);
 	CHECK_ERR(psc_kernel_get(f.k, FK_BASE, "_EPROCESS.Pcb", &v),
 		  PSC_ERR_ABSENT);
+}
+
+// Names of a kernel outside the table come from recovery, and the PDB stays
+// wanted.
+static void recovery_is_the_last_source(void **state)
+{
+	struct psc_pdb_id id = { .age = 2 };
+
+	fk_image(&f, FK_BASE, &id);
+	fk_kdbg(&f, f.kdbg, 0x380);
+	fk_open(&f, NULL);
+	assert_string_equal(psc_sym_source(psc_kernel_sym(f.k)), "recovered");
+	assert_non_null(psc_kernel_wanted(f.k));
 }
 
 static void base_without_kdbg(void **state)
@@ -263,6 +280,7 @@ static void pte_mask_from_symbols(void **state)
 
 static void pte_mask_from_kdbg(void **state)
 {
+	f.build = UNKNOWN_BUILD;
 	fk_image(&f, FK_BASE, NULL);
 	fk_kdbg(&f, f.kdbg, 0x380);
 	fake_w64(&f.m, f.kdbg + 0x1b8, 0);
@@ -300,6 +318,7 @@ int main(void)
 		T(known_by_addresses),
 		T(one_wrong_address_is_no_match),
 		T(unknown_pdb_is_asked_for),
+		T(recovery_is_the_last_source),
 		T(base_without_kdbg),
 		T(base_by_scan),
 		T(nothing_at_all),

@@ -137,6 +137,7 @@ static void no_layout(void **state)
 {
 	struct psc_pdb_id id = { .age = 1 };
 
+	f.build = 12345;	// nor anything to borrow one from
 	fk_image(&f, FK_BASE, &id);
 	fk_open(&f, NULL);
 	CHECK_ERR(psc_processes_read(f.k, &ps), PSC_ERR_ABSENT);
