@@ -7,9 +7,9 @@
 #include "analysis/finding.h"
 #include "analysis/tag_findings.h"
 #include "analysis/vm.h"
-#include "kernel/recover.h"
 #include "base/bytes.h"
 #include "base/str.h"
+#include "kernel/recover.h"
 
 #define MANY_HANDLES 5000
 #define TOO_MANY_HANDLES 20000

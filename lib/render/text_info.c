@@ -94,7 +94,9 @@ static void symbol_facts(const struct text *t)
 	if (psc_get_str(s, "guid"))
 		text_fact(t, "kernel PDB", "%s %s age %" PRIu64,
 			  text_str(s, "pdb"), text_str(s, "guid"), age);
-	if (source)
+	if (source && !strcmp(source, "recovered"))
+		text_fact(t, "layouts", "%s", text_str(s, "what"));
+	else if (source)
 		text_fact(t, "layouts", "%s%s%s", source, file ? ", " : "",
 			  file ? file : "");
 	else
@@ -157,10 +159,29 @@ static void put_lines(const struct text *t, const char *heading,
 		fprintf(t->out, "  %s\n", psc_value_str(psc_at(list, i, NULL)));
 }
 
+/** What supports names and layouts that no symbols gave. */
+static void put_proofs(const struct text *t, const struct psc_value *list)
+{
+	if (!psc_count(list))
+		return;
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "Recovered from the dump\n");
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *p = psc_at(list, i, NULL);
+		bool proven = false;
+
+		psc_get_bool(p, "proven", &proven);
+		text_fact(t, text_str(p, "anchor"), "%s: %s",
+			  proven ? "proven" : "NOT PROVEN",
+			  text_str(p, "proof"));
+	}
+}
+
 void text_view_info(const struct text *t)
 {
 	text_styled(t, TEXT_HEADING, "Dump\n");
 	text_machine(t);
+	put_proofs(t, psc_get(t->root, "symbols.proofs"));
 	put_lines(t, "Notes", psc_get(t->root, "symbols.notes"));
 	put_lines(t, "Oddities of the file", psc_get(t->root, "dump.warnings"));
 	text_missing(t);
