@@ -40,11 +40,11 @@ static inline size_t psc_reader_left(const struct psc_reader *r)
 }
 
 /** "need N bytes, have M" at the current position. */
-PSC_NODISCARD struct psc_error *
+PSC_NODISCARD PSC_NONNULL struct psc_error *
 psc_reader_short(const struct psc_reader *r, const char *field, size_t need);
 
 /** An error about the field that was read last. */
-PSC_NODISCARD struct psc_error *
+PSC_NODISCARD PSC_NONNULL struct psc_error *
 psc_reader_error(const struct psc_reader *r, enum psc_error_code code,
 		 const char *fmt, ...) PSC_PRINTF(3, 4);
 

@@ -256,7 +256,7 @@ struct psc_error *pdb_symbols_nearest(struct pdb_symbols *s,
 				      struct psc_symname *ret)
 {
 	struct psc_error *err = prepare(s, m, d, a);
-	struct pdb_symbol sym;
+	struct pdb_symbol sym = { 0 };
 
 	if (err)
 		return err;

@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #define PSC_NODISCARD __attribute__((warn_unused_result))
+/** Of functions that make an error: the compiler sees that a result which is
+ *  filled only without one is not used unfilled. */
+#define PSC_NONNULL __attribute__((returns_nonnull))
 #define PSC_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
 enum psc_error_code {
@@ -47,16 +50,16 @@ extern struct psc_error psc_nomem;
 extern struct psc_error psc_absent;
 
 /** Make an error. @return the error, or &psc_nomem. */
-PSC_NODISCARD struct psc_error *
+PSC_NODISCARD PSC_NONNULL struct psc_error *
 psc_error_new(enum psc_error_code code, const char *fmt, ...) PSC_PRINTF(2, 3);
 
 /** Same, with the place: a file offset or an address. */
-PSC_NODISCARD struct psc_error *
+PSC_NODISCARD PSC_NONNULL struct psc_error *
 psc_error_at(enum psc_error_code code, enum psc_where kind, uint64_t where,
 	     const char *fmt, ...) PSC_PRINTF(4, 5);
 
 /** Same, with errno's text appended. */
-PSC_NODISCARD struct psc_error *
+PSC_NODISCARD PSC_NONNULL struct psc_error *
 psc_error_os(int errnum, const char *fmt, ...) PSC_PRINTF(2, 3);
 
 /** Put "what: " in front of the message. @return err (or &psc_nomem). */
