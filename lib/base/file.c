@@ -18,6 +18,8 @@ static struct psc_error *map_fd(int fd, const char *path, struct psc_file *f)
 	if (!S_ISREG(st.st_mode))
 		return psc_error_new(PSC_ERR_OS, "%s: not a regular file", path);
 	f->size = (uint64_t)st.st_size;
+	f->mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+		      (uint64_t)st.st_mtim.tv_nsec;
 	if (!f->size)
 		return NULL;
 	if (f->size > SIZE_MAX)

@@ -15,6 +15,7 @@ struct psc_file {
 	char *path;		/**< As given. */
 	const uint8_t *data;	/**< Mapped; NULL when the file is empty. */
 	uint64_t size;		/**< Bytes. */
+	uint64_t mtime_ns;	/**< Last change, since 1970. */
 };
 
 /**

@@ -14,10 +14,13 @@
 #include "dump/warnings.h"
 #include "psc/error.h"
 
+struct psc_inflate;
+
 struct psc_source {
 	struct psc_file *file;
 	const char *compression; /**< NULL, "gzip", "zip". */
 	const uint8_t *data;	/**< The dump in the mapping; NULL: compressed. */
+	struct psc_inflate *stream; /**< When compressed. */
 	uint64_t size;		/**< Of the dump, uncompressed bytes. */
 };
 
