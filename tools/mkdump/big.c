@@ -3,21 +3,25 @@
 
 #include <string.h>
 
+#include "pool.h"
 #include "tags.h"
 
 #define HASH_FACTOR 40543u	// pool 5.2
 #define MIN_ENTRIES 4096u
+#define QUOTA 8u		// in POOL_TYPE
+#define QUOTA_FLAG 1u		// in POOL_FLAGS
 #define UNUSED 1u		/**< Va of an entry never used. */
 
 static const char *const pool_names[] = {
 	[MK_POOL_NONPAGED] = "nonpaged",
 	[MK_POOL_NX] = "nonpaged-nx",
 	[MK_POOL_PAGED] = "paged",
+	[MK_POOL_MMST] = "mmst",
 };
 
 const char *mk_pool_name(enum mk_pool pool)
 {
-	return pool_names[pool];
+	return pool_names[pool == MK_POOL_MMST ? MK_POOL_PAGED : pool];
 }
 
 enum mk_pool mk_pool_parse(const struct mk *m, const char *text)
@@ -27,7 +31,7 @@ enum mk_pool mk_pool_parse(const struct mk *m, const char *text)
 			return m->family == 7601 && i == MK_POOL_NX
 				? MK_POOL_NONPAGED : (enum mk_pool)i;
 	}
-	mk_fail(m, "'%s': nonpaged, nonpaged-nx or paged", text);
+	mk_fail(m, "'%s': nonpaged, nonpaged-nx, paged or mmst", text);
 }
 
 void mk_big_add(struct mk *m, const struct mk_big_entry *e)
@@ -47,7 +51,15 @@ void mk_do_big(struct mk *m, struct mk_args *a)
 	uint64_t count = mk_key_num(a, "count", 1);
 	uint64_t freed = mk_key_num(a, "freed", 0);
 	bool counted = !mk_flag(a, "uncounted");
-	enum mk_area area = e.pool == MK_POOL_PAGED ? MK_PAGED : MK_NONPAGED;
+
+	// Where heaps hold the pool, what is in the table is in a heap.
+	if (m->heap_pool && counted) {
+		mk_pool_big_want(m, &e, count);
+		mk_tag_add(m, e.tag, e.pool >= MK_POOL_PAGED, freed, freed, 0);
+		count = 0;
+		counted = false;
+	}
+	enum mk_area area = e.pool >= MK_POOL_PAGED ? MK_PAGED : MK_NONPAGED;
 	struct mk_map_opt opt = {
 		.nx = e.pool != MK_POOL_NONPAGED, .contiguous = true,
 	};
@@ -85,8 +97,8 @@ static uint64_t hash(const struct mk *m, uint64_t va)
 /** POOL_TYPE of the allocation, POOL_FLAGS on 26100 (pool 5.1). */
 static uint32_t type_of(const struct mk *m, enum mk_pool pool)
 {
-	static const uint32_t types[] = {0, 0x200, 1};
-	static const uint32_t flags[] = {0x80, 0x40, 0x100};
+	static const uint32_t types[] = {0, 0x200, 1, 1};
+	static const uint32_t flags[] = {0x80, 0x40, 0x100, 0x100};
 
 	return m->family >= 26100 ? flags[pool] : types[pool];
 }
@@ -94,14 +106,21 @@ static uint32_t type_of(const struct mk *m, enum mk_pool pool)
 static void write_entry(struct mk *m, uint64_t va,
 			const struct mk_big_entry *e)
 {
+	uint32_t quota = 0;
+
 	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.Va",
 		 e->va | (e->freed ? UNUSED : 0));
 	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.Key", e->tag);
+	// The payer is kept from 20348 on, as in a block's header (pool 5.1).
+	if (e->process &&
+	    mk_field_opt(m, va, "_POOL_TRACKER_BIG_PAGES.ProcessBilled",
+			 e->process ^ m->pool->cookie ^ e->va))
+		quota = m->family >= 26100 ? QUOTA_FLAG : QUOTA;
 	// Pattern 8, type 12, slush 12 bits behind the key; where a kernel's
 	// types leave the unit out, the same widths are assumed.
 	if (!mk_field_opt(m, va, "_POOL_TRACKER_BIG_PAGES.PoolType",
-			  type_of(m, e->pool)))
-		mk_write32(m, va + 0xc, type_of(m, e->pool) << 8);
+			  type_of(m, e->pool) | quota))
+		mk_write32(m, va + 0xc, (type_of(m, e->pool) | quota) << 8);
 	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.NumberOfBytes", e->bytes);
 }
 
@@ -123,7 +142,7 @@ static void truth(struct mk *m)
 		json_object_object_add(o, "bytes",
 				       json_object_new_uint64(e->bytes));
 		json_object_object_add(o, "pool",
-				       mk_json_text(pool_names[e->pool]));
+				       mk_json_text(mk_pool_name(e->pool)));
 		json_object_object_add(o, "free",
 				       json_object_new_boolean(e->freed));
 		json_object_array_add(list, o);

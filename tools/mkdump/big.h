@@ -9,6 +9,8 @@ enum mk_pool {
 	MK_POOL_NONPAGED,
 	MK_POOL_NX,
 	MK_POOL_PAGED,
+	MK_POOL_MMST,		/**< Paged pool of prototype PTEs. */
+	MK_POOLS,
 };
 
 struct mk_big_entry {
@@ -16,6 +18,7 @@ struct mk_big_entry {
 	uint32_t tag;
 	enum mk_pool pool;
 	bool freed;		/**< Entry kept with bit 0 of Va set. */
+	uint64_t process;	/**< EPROCESS that pays, 0 = none. */
 };
 
 struct mk_big {
@@ -26,6 +29,7 @@ struct mk_big {
 /** Put an entry into the table (counters are the caller's business). */
 void mk_big_add(struct mk *m, const struct mk_big_entry *e);
 enum mk_pool mk_pool_parse(const struct mk *m, const char *text);
+/** As the report names it: MmSt pool is paged pool. */
 const char *mk_pool_name(enum mk_pool pool);
 
 void mk_do_big(struct mk *m, struct mk_args *a);

@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "modules.h"
 #include "out.h"
+#include "pool.h"
 #include "processes.h"
 #include "tags.h"
 
@@ -42,6 +43,7 @@ void mk_free(struct mk *m)
 		free(m->labels.v[i].name);
 	psc_vec_free(&m->labels);
 	mk_kernel_free(m->kern);
+	mk_pool_free(m);
 	mk_modules_free(m->modules);
 	psc_vec_free(&m->processes->v);
 	psc_vec_free(&m->processes->sessions);
@@ -87,8 +89,10 @@ void mk_finish(struct mk *m)
 		mk_fail(m, "the recipe has no 'kernel'");
 	mk_cpu_init(m);
 	mk_cpu_finish(m);
+	mk_pool_run(m);		// tag counts, big entries and usage follow
 	mk_machine_finish(m);
 	mk_counters_finish(m);
+	mk_pool_finish(m);
 	mk_regions_finish(m);
 	mk_big_finish(m);
 	mk_tags_finish(m);
@@ -97,5 +101,6 @@ void mk_finish(struct mk *m)
 	mk_modules_finish(m);
 	mk_processes_finish(m);	// copies the kernel half of the top table
 	symbols_truth(m);
+	mk_pool_check_fixed(m);
 	mk_late_run(m);
 }

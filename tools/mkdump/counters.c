@@ -117,7 +117,7 @@ static void set(struct mk *m, const char *name, uint64_t value)
 	m->counters->set[i] = true;
 }
 
-static void set_default(struct mk *m, const char *name, uint64_t value)
+void mk_counter_default(struct mk *m, const char *name, uint64_t value)
 {
 	if (!m->counters->set[index_of(m, name)])
 		set(m, name, value);
@@ -217,18 +217,18 @@ static void derive(struct mk *m)
 	bool ten = m->family >= 10240;
 
 	set(m, "physical_memory", m->phys.n_pages);
-	set_default(m, "nonpaged_pool_max",
+	mk_counter_default(m, "nonpaged_pool_max",
 		    ten ? 0x100000000 : m->phys.n_pages / 4 * 3);
-	set_default(m, "paged_pool_max", ten ? 0x100000000 : 0x2000000);
+	mk_counter_default(m, "paged_pool_max", ten ? 0x100000000 : 0x2000000);
 	processor_commit(m);
 	set(m, "session_commit", m->processes->session_commit);
 	set(m, "kernel_stacks", m->processes->stack_pages);
-	set_default(m, "paged_pool_commit",
+	mk_counter_default(m, "paged_pool_commit",
 		    mk_counter(m, "paged_pool_usage"));
 	if (m->family == 7601)
 		set(m, "nonpaged_pool_nx_usage", 0);
 	set(m, "total_private", m->processes->total_commit);
-	set_default(m, "commit_limit",
+	mk_counter_default(m, "commit_limit",
 		    m->phys.n_pages + c->pagefile_pages);
 }
 
@@ -289,11 +289,11 @@ static void put_totals(struct mk *m, uint64_t sum)
 {
 	uint64_t private = mk_counter(m, "total_private");
 
-	set_default(m, "committed",
+	mk_counter_default(m, "committed",
 		    sum + private + mk_counter(m, "misc_transient"));
 	uint64_t committed = mk_counter(m, "committed");
 
-	set_default(m, "peak_commit", committed + 1000);
+	mk_counter_default(m, "peak_commit", committed + 1000);
 	put_total(m, "sum_system_commit", sum);
 	put_total(m, "total_private", private);
 	put_total(m, "committed", committed);

@@ -35,7 +35,12 @@ void mk_do_heap_state(struct mk *m, struct mk_args *a);
 void mk_do_failures(struct mk *m, struct mk_args *a);
 /** Value of a counter: what the recipe set, else the default. */
 uint64_t mk_counter(const struct mk *m, const char *name);
+/** Give a counter the value @p value unless the recipe set it. */
+void mk_counter_default(struct mk *m, const char *name, uint64_t value);
 void mk_counters_finish(struct mk *m);
+
+/** Paged pool descriptors besides the one of prototype PTEs. */
+#define MK_PAGED_POOLS 4u
 
 /** Pool usage into descriptors, heaps and Mm counters (usage.c, heap.c). */
 void mk_usage_finish(struct mk *m);

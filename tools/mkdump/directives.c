@@ -5,28 +5,35 @@
  */
 #include "big.h"
 #include "build.h"
+#include "corrupt.h"
 #include "counters.h"
 #include "late.h"
 #include "machine.h"
 #include "modules.h"
 #include "out.h"
+#include "pool.h"
 #include "processes.h"
 #include "tags.h"
 
 const struct mk_directive mk_directives[] = {
+	{"alloc", mk_do_alloc},
 	{"big", mk_do_big},
 	{"big-table", mk_do_big_table},
 	{"bugcheck", mk_do_bugcheck},
 	{"crash", mk_do_crash},
 	{"drop", mk_do_drop},
 	{"dump", mk_do_dump},
+	{"expect", mk_do_expect},
 	{"failures", mk_do_failures},
+	{"flip", mk_do_flip},
 	{"heap-state", mk_do_heap_state},
 	{"kernel", mk_do_start},
 	{"module", mk_do_module},
+	{"overwrite", mk_do_overwrite},
 	{"page", mk_do_page},
 	{"pagefile", mk_do_pagefile},
 	{"poke", mk_do_poke},
+	{"pool-order", mk_do_pool_order},
 	{"process", mk_do_process},
 	{"processors", mk_do_processors},
 	{"ram", mk_do_ram},

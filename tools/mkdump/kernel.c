@@ -25,6 +25,8 @@ static uint32_t family_of(uint32_t build)
 	// 19042 to 19045 and 18363 are the same kernels (pool 0.3).
 	if (build >= 19041 && build <= 19045)
 		return 19041;
+	if (build == 18326)	// a preview of 1903
+		return 18362;
 	return build == 18363 ? 18362 : build == 22631 ? 22621 : build;
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void keep(struct mk *m, struct mk_args *a,
-		 void (*run)(struct mk *, struct mk_args *))
+void mk_late_keep(struct mk *m, struct mk_args *a,
+		  void (*run)(struct mk *, struct mk_args *))
 {
 	struct mk_late_step s = {.run = run, .line = m->line};
 
@@ -55,7 +55,7 @@ static void poke(struct mk *m, struct mk_args *a)
 
 void mk_do_poke(struct mk *m, struct mk_args *a)
 {
-	keep(m, a, poke);
+	mk_late_keep(m, a, poke);
 }
 
 static void drop_range(struct mk *m, uint64_t va, uint64_t bytes)
@@ -107,7 +107,7 @@ static void drop(struct mk *m, struct mk_args *a)
 
 void mk_do_drop(struct mk *m, struct mk_args *a)
 {
-	keep(m, a, drop);
+	mk_late_keep(m, a, drop);
 }
 
 static enum mk_pte parse_state(const struct mk *m, const char *text)
@@ -140,7 +140,7 @@ static void page(struct mk *m, struct mk_args *a)
 
 void mk_do_page(struct mk *m, struct mk_args *a)
 {
-	keep(m, a, page);
+	mk_late_keep(m, a, page);
 }
 
 void mk_late_run(struct mk *m)

@@ -187,6 +187,7 @@ struct mk_counters;
 struct mk_tags;
 struct mk_big;
 struct mk_late;
+struct mk_pool_state;
 struct mk_out;
 
 struct mk {
@@ -225,6 +226,7 @@ struct mk {
 	struct mk_tags *tags;
 	struct mk_big *big;
 	struct mk_late *late;
+	struct mk_pool_state *pool;
 	struct mk_out *out;
 };
 

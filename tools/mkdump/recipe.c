@@ -124,6 +124,19 @@ void mk_recipe_run(struct mk *m, const char *path)
 	run_file(m, path, 0);
 }
 
+void mk_recipe_run_text(struct mk *m, const char *name, const char *text)
+{
+	char *copy = mk_strdup(text), *save = NULL;
+
+	m->recipe = name;
+	for (char *line = strtok_r(copy, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		m->line++;
+		run_line(m, line, 0);
+	}
+	free(copy);
+}
+
 const char *mk_word_opt(struct mk_args *a, size_t i)
 {
 	for (size_t k = 0; k < a->v.n; k++) {

@@ -45,5 +45,7 @@ extern const struct mk_directive mk_directives[];
 
 /** Run the recipe in the file @p path. */
 void mk_recipe_run(struct mk *m, const char *path);
+/** Run a recipe that is text already; @p name is for messages. */
+void mk_recipe_run_text(struct mk *m, const char *name, const char *text);
 
 #endif

@@ -10,7 +10,6 @@
 #define TYPE_NONPAGED 0u
 #define TYPE_PAGED 1u
 #define TYPE_NX 0x200u
-#define PAGED_POOLS 4u		/**< ExpNumberOfPagedPools; 5 descriptors. */
 
 /** Divide @p pages among @p n parts, unequally. */
 static void split(uint64_t pages, unsigned int n, uint64_t *part)
@@ -80,10 +79,10 @@ static void nonpaged_descriptors(struct mk *m)
 static void paged_descriptors(struct mk *m)
 {
 	uint64_t table = mk_symbol(m, "ExpPagedPoolDescriptor");
-	uint64_t part[PAGED_POOLS + 1];
+	uint64_t part[MK_PAGED_POOLS + 1];
 
-	split(mk_counter(m, "paged_pool_usage"), PAGED_POOLS + 1, part);
-	for (unsigned int i = 0; i <= PAGED_POOLS; i++) {
+	split(mk_counter(m, "paged_pool_usage"), MK_PAGED_POOLS + 1, part);
+	for (unsigned int i = 0; i <= MK_PAGED_POOLS; i++) {
 		uint64_t va = mk_alloc(m, MK_NONPAGED,
 				       mk_sizeof(m, "_POOL_DESCRIPTOR"));
 
@@ -92,7 +91,7 @@ static void paged_descriptors(struct mk *m)
 		if (!i)
 			mk_write64(m, mk_symbol(m, "PoolVector") + 8, va);
 	}
-	mk_global(m, "ExpNumberOfPagedPools", PAGED_POOLS, 4);
+	mk_global(m, "ExpNumberOfPagedPools", MK_PAGED_POOLS, 4);
 }
 
 static void heaps(struct mk *m)

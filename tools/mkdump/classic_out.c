@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+/** @file
+ * Classic pool: what the simulated pages look like in memory, and the lists of
+ * blocks that are not in use (pool 1, 2.3-2.5).
+ */
+#include <stdlib.h>
+
+#include "classic.h"
+#include "counters.h"
+#include "machine.h"
+
+#define UNIT 0x10u
+#define TYPE_PAGED 0x01u
+#define TYPE_ALIGNED 0x04u	// with 0x02; without: cached free
+
+// Second header of a cache-aligned block (pool 1.7).
+static void write_aligned(struct mk *m, uint64_t va, const struct mk_header *h,
+			  unsigned int distance, const struct mk_want *w)
+{
+	struct mk_header second = *h;
+	uint64_t at = va + distance * UNIT;
+
+	second.previous = (uint8_t)distance;
+	second.units = (uint8_t)(h->units - distance);
+	second.type = (uint8_t)(h->type | TYPE_ALIGNED);
+	mk_header_write(m, at, &second);
+	mk_quota_write(m, w, at);
+	mk_data_write(m, w, at + UNIT, (second.units - 1u) * UNIT);
+	if (distance > 1)
+		mk_write64(m, va + UNIT, at ^ m->pool->cookie);
+}
+
+static void write_used(struct mk *m, uint64_t va, struct mk_header *h,
+		       const struct cl_block *b)
+{
+	const struct mk_got *g = &m->pool->got.v[b->got];
+	const struct mk_want *w = &m->pool->wants.v[g->want];
+	unsigned int distance = w->aligned ? mk_align_units(va) : 0;
+
+	h->tag = w->tag;
+	h->type = mk_live_type(w);
+	if (distance) {
+		struct mk_header first = *h;
+		// The quota bit goes with the header whose address decodes it.
+		first.type &= (uint8_t)~0x08u;
+		mk_header_write(m, va, &first);
+		write_aligned(m, va, h, distance, w);
+		return;
+	}
+	mk_header_write(m, va, h);
+	mk_quota_write(m, w, va);
+	mk_data_write(m, w, va + UNIT, g->request);
+}
+
+static void write_page(struct mk *m, const struct cl_pool *pool,
+		       const struct cl_page *p)
+{
+	uint8_t previous = p->behind_frag ? 2 : 0;
+	uint8_t paged = mk_pool_is_paged(pool->kind) ? TYPE_PAGED : 0;
+
+	for (size_t i = 0; i < p->blocks.n; i++) {
+		const struct cl_block *b = &p->blocks.v[i];
+		uint64_t va = p->va + b->off * UNIT;
+		struct mk_header h = {
+			.previous = previous, .index = (uint8_t)pool->index,
+			.units = (uint8_t)b->units, .tag = b->tag,
+		};
+		previous = h.units;
+		if (b->state == CL_USED) {
+			write_used(m, va, &h, b);
+			continue;
+		}
+		if (b->state != CL_FREE) {
+			h.type = (uint8_t)(TYPE_ALIGNED | paged);
+			if (m->pool->cookie)
+				mk_write64(m, va + 8, va ^ m->pool->cookie);
+		}
+		mk_header_write(m, va, &h);
+	}
+}
+
+// A page whose blocks are all free goes back to the page allocator in a real
+// history; here it would be a block of 256 units, which no header can say.
+static bool is_empty(const struct cl_page *p)
+{
+	return p->blocks.n == 1 && p->blocks.v[0].state == CL_FREE &&
+	       p->blocks.v[0].units == 256;
+}
+
+void classic_write_pages(struct mk *m)
+{
+	struct classic *c = m->pool->allocator;
+
+	for (size_t i = 0; i < c->pools.n; i++) {
+		struct cl_pool *pool = &c->pools.v[i];
+		for (size_t j = 0; j < pool->pages.n; j++) {
+			if (is_empty(&pool->pages.v[j])) {
+				mk_set_state(m, pool->pages.v[j].va,
+					     MK_PTE_FREED);
+				m->pool->pages[pool->kind]--;
+				pool->pages.v[j].blocks.n = 0;
+				continue;
+			}
+			write_page(m, pool, &pool->pages.v[j]);
+		}
+	}
+}
+
+// --- descriptors -------------------------------------------------------------
+
+/*
+ * Address of a descriptor. Nonpaged ones stand in the static array; from 8 on
+ * a node has a pair, NX first (pool 2.1).
+ */
+static uint64_t descriptor(struct mk *m, const struct cl_pool *pool)
+{
+	uint64_t va, size = mk_sizeof(m, "_POOL_DESCRIPTOR");
+
+	if (mk_pool_is_paged(pool->kind))
+		return mk_read64(m, mk_symbol(m, "ExpPagedPoolDescriptor") +
+				    8 * pool->index);
+	va = mk_read64(m, mk_symbol(m, "PoolVector"));
+	return m->family >= 9600 && pool->kind == MK_POOL_NONPAGED
+		? va + size : va;
+}
+
+static void init_lists(struct mk *m, uint64_t desc)
+{
+	uint64_t heads = desc + mk_offset(m, "_POOL_DESCRIPTOR.ListHeads");
+
+	for (unsigned int i = 0; i < 256; i++)
+		mk_list_init(m, heads + 16 * i);
+}
+
+static void write_free_lists(struct mk *m, const struct cl_pool *pool,
+			     uint64_t desc)
+{
+	uint64_t heads = desc + mk_offset(m, "_POOL_DESCRIPTOR.ListHeads");
+
+	for (size_t i = 0; i < pool->pages.n; i++) {
+		const struct cl_page *p = &pool->pages.v[i];
+		for (size_t j = 0; j < p->blocks.n; j++) {
+			const struct cl_block *b = &p->blocks.v[j];
+			if (b->state == CL_FREE && b->units > 1)
+				mk_list_append(m, heads + 16 * (b->units - 1u),
+					       p->va + b->off * UNIT + UNIT);
+		}
+	}
+}
+
+// Lookaside arrays of processor 0, index BlockSize - 1 (pool 2.4).
+static uint64_t lookaside(struct mk *m, enum mk_pool kind, unsigned int units)
+{
+	const char *name = mk_pool_is_paged(kind) ? "_KPRCB.PPPagedLookasideList"
+		: kind == MK_POOL_NX ? "_KPRCB.PPNxPagedLookasideList"
+		: "_KPRCB.PPNPagedLookasideList";
+
+	return mk_prcb(m, 0) + mk_offset(m, name) +
+	       mk_sizeof(m, "_GENERAL_LOOKASIDE_POOL") * (units - 1);
+}
+
+// Push onto an SLIST_HEADER: depth in the low 16 bits, then the entry.
+static void slist_push(struct mk *m, uint64_t head, uint64_t entry)
+{
+	uint64_t depth = mk_read64(m, head);
+
+	mk_write64(m, entry, mk_read64(m, head + 8) & ~15ull);
+	mk_write64(m, head, (depth & ~0xffffull) | ((depth + 1) & 0xffff));
+	mk_write64(m, head + 8, entry);
+}
+
+static void write_cached(struct mk *m, const struct cl_pool *pool,
+			 uint64_t desc)
+{
+	uint64_t pending = desc + mk_offset(m, "_POOL_DESCRIPTOR.PendingFrees");
+	uint32_t n_pending = 0;
+
+	for (size_t i = 0; i < pool->pages.n; i++) {
+		const struct cl_page *p = &pool->pages.v[i];
+		for (size_t j = 0; j < p->blocks.n; j++) {
+			const struct cl_block *b = &p->blocks.v[j];
+			uint64_t entry = p->va + b->off * UNIT + UNIT;
+			if (b->state == CL_LOOKASIDE) {
+				slist_push(m, lookaside(m, pool->kind, b->units),
+					   entry);
+			} else if (b->state == CL_PENDING) {
+				mk_write64(m, entry, mk_read64(m, pending));
+				mk_write64(m, pending, entry);
+				n_pending++;
+			}
+		}
+	}
+	mk_field(m, desc, "_POOL_DESCRIPTOR.PendingFreeDepth", n_pending);
+}
+
+static void init_descriptors(struct mk *m)
+{
+	struct cl_pool p = { 0 };
+
+	for (p.kind = MK_POOL_NONPAGED; p.kind <= MK_POOL_NX; p.kind++) {
+		if (p.kind == MK_POOL_NONPAGED || m->family >= 9600)
+			init_lists(m, descriptor(m, &p));
+	}
+	p.kind = MK_POOL_PAGED;
+	for (p.index = 0; p.index <= MK_PAGED_POOLS; p.index++)
+		init_lists(m, descriptor(m, &p));
+}
+
+void classic_write_lists(struct mk *m)
+{
+	struct classic *c = m->pool->allocator;
+
+	init_descriptors(m);
+	for (size_t i = 0; i < c->pools.n; i++) {
+		uint64_t desc = descriptor(m, &c->pools.v[i]);
+		write_free_lists(m, &c->pools.v[i], desc);
+		write_cached(m, &c->pools.v[i], desc);
+	}
+}
