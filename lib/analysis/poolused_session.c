@@ -12,6 +12,7 @@ struct sum {
 	struct psc_map index;	/**< Tag → row. */
 	PSC_VEC(struct psc_tag_row) rows;
 	struct psc_map seen;	/**< Sessions. */
+	struct psc_map tables;	/**< Physical addresses of tables. */
 	struct psc_tag_table *total;
 };
 
@@ -48,10 +49,20 @@ static bool add_table(struct sum *s, const struct psc_tag_table *t)
 	return true;
 }
 
+// All sessions use the same addresses; the memory behind tells them apart.
+static bool is_new_table(struct sum *s, struct psc_mem *mem, uint64_t va)
+{
+	struct psc_xlat x = psc_mem_translate(mem, va);
+	bool added = true;
+
+	return x.status != PSC_VA_OK ||
+	       (psc_map_put(&s->tables, x.pa, &added) && added);
+}
+
 static struct psc_error *add_session(struct psc_analysis *a, struct sum *s,
 				     const struct psc_process *p)
 {
-	struct psc_tag_table *t;
+	struct psc_tag_table *t = NULL;
 	struct psc_mem *mem;
 	struct psc_error *err =
 		psc_mem_with_root(a->mem, p->directory_table_base, &mem);
@@ -59,12 +70,10 @@ static struct psc_error *add_session(struct psc_analysis *a, struct sum *s,
 	if (err)
 		return err;
 	err = psc_tag_session_read(a->kernel, mem, p->session, &t);
+	if (!err && is_new_table(s, mem, t->va) && !add_table(s, t))
+		err = &psc_nomem;
 	psc_mem_absorb(a->mem, mem);
 	psc_mem_free(mem);
-	if (err)
-		return err;
-	if (!add_table(s, t))
-		err = &psc_nomem;
 	psc_tag_table_free(t);
 	return err;
 }
@@ -110,6 +119,7 @@ struct psc_error *psc_poolused_sessions(struct psc_analysis *a,
 	*n_sessions = (unsigned int)s.seen.n;
 	psc_map_free(&s.index);
 	psc_map_free(&s.seen);
+	psc_map_free(&s.tables);
 	if (err) {
 		psc_vec_free(&s.rows);
 		free(s.total);

@@ -39,6 +39,8 @@ static void fill_counter(struct psc_value *vm, enum psc_vm_counter c,
 
 	if (v->state == PSC_VM_NONE) {
 		psc_set_null(vm, name);
+		psc_set_str(psc_set_object(vm, "reasons"), name, *v->text
+			    ? v->text : "this kernel has no such counter, or its layout is not known");
 		return;
 	}
 	struct psc_value *o = psc_set_object(vm, name);
@@ -201,6 +203,7 @@ struct psc_error *psc_analyse_vm(struct psc_analysis *a)
 	psc_set_hex(o, "flags", a->req->vm_flags);
 	if (a->req->quota)
 		psc_set_bool(o, "quota", true);
+	psc_set_object(o, "reasons");
 	for (int c = 0; c < PSC_VM_N_COUNTERS; c++)
 		fill_counter(o, (enum psc_vm_counter)c, &a->vm->v[c]);
 	psc_vm_fill_page_files(a->vm, o);

@@ -215,9 +215,8 @@ void psc_vm_fail(struct psc_vm *vm, enum psc_vm_counter c,
 
 	v->state = err->code == PSC_ERR_ABSENT ? PSC_VM_NONE
 					       : PSC_VM_UNREADABLE;
-	snprintf(v->text, sizeof(v->text), "%s",
-		 err->code == PSC_ERR_ABSENT ? "this kernel has no such counter"
-					     : err->message);
+	snprintf(v->text, sizeof(v->text), "%s", err == &psc_absent
+		 ? "this kernel has no such counter, or its layout is not known" : err->message);
 	psc_error_free(err);
 }
 

@@ -2,10 +2,11 @@
 // Page files (vm-and-windbg-output 3). Sizes are in pages in every era.
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
+#include <strings.h>
 
 #include "analysis/vm.h"
 #include "base/bytes.h"
+#include "base/str.h"
 
 #define MAX_SANE_PAGES (1ull << 36)
 
@@ -87,9 +88,12 @@ static struct psc_error *read_file(const struct psc_kernel *k, uint64_t va,
 				  &f.free)) ||
 	    (err = check(&f, va)) || (err = read_name(k, va, &f.name)))
 		return err;
-	f.is_swap = flag(k, va, "_MMPAGING_FILE.WsSwapPagefile");
+	// Older kernels have no flags: there the name tells.
+	f.is_swap = flag(k, va, "_MMPAGING_FILE.WsSwapPagefile") ||
+		    (f.name && strcasecmp(psc_path_base(f.name),
+					  "swapfile.sys") == 0);
 	f.is_virtual_store =
-		flag(k, va, "_MMPAGING_FILE.VirtualStorePagefile");
+		!f.name || flag(k, va, "_MMPAGING_FILE.VirtualStorePagefile");
 	err = psc_kernel_get(k, va, "_MMPAGING_FILE.PageHashPages", &f.hash);
 	psc_error_free(err);	// 7601 has none
 	*ret = f;

@@ -40,6 +40,16 @@ static const char *const names_20348[] = {
 	"SystemImages", NULL,
 };
 
+// _MI_SYSTEM_VA_TYPE of 26100 (newer-kernels 2.1). Nobody published its order of
+// regions, but each region's address has a type.
+static const char *const va_types_26100[] = {
+	"Unused", "ProcessSpace", "BootLoaded", "PfnDatabase", "NonPagedPool",
+	"PagedPool", "NonCachedMappings", "SystemCache", "SystemPtes", "Hal",
+	"NonCachedMappingsLarge", "SystemImages", "SystemPtesLarge",
+	"KernelStacks", "SecureNonPagedPool", "KernelShadowStacks",
+	"SoftWsles", "SystemDataViews", "KernelControlFlowGuard", "Kasan",
+};
+
 /** Index order of _MI_ASSIGNED_REGION_TYPES, by first build that has it. */
 static const struct {
 	uint32_t first, last, count;
@@ -91,6 +101,33 @@ static void ask_symbols(const struct psc_kernel *k, uint32_t count,
 	}
 }
 
+// The type that the kernel gave to the address space slot of @p base.
+static const char *type_name(const struct psc_kernel *k, uint64_t state,
+			     uint64_t base)
+{
+	struct psc_field n, types;
+	uint8_t type;
+	struct psc_error *err;
+
+	if ((err = psc_kernel_field(k, "_MI_SYSTEM_INFORMATION.Vs."
+				    "SystemVaTypeCount", &n)) ||
+	    (err = psc_kernel_field(k, "_MI_SYSTEM_INFORMATION.Vs."
+				    "SystemVaType", &types))) {
+		psc_error_free(err);
+		return NULL;
+	}
+	if (n.count != PSC_ARRAY_SIZE(va_types_26100) || types.count != 256)
+		return NULL;
+	// One byte per top-level slot of the upper half (pool 2.9).
+	uint64_t slot = ((base >> 39) & 0x1ff) - 256;
+	if (slot >= 256 ||
+	    psc_mem_read(psc_kernel_mem(k), state + types.offset + slot, &type,
+			 1, NULL) != 1 ||
+	    !type || type >= PSC_ARRAY_SIZE(va_types_26100))
+		return NULL;
+	return va_types_26100[type];
+}
+
 struct region {
 	const char *name;	/**< NULL: nobody published it. */
 	uint32_t index;
@@ -132,10 +169,12 @@ static struct psc_error *read_regions(const struct psc_kernel *k,
 		    (err = psc_kernel_get(k, va, "_MI_SYSTEM_VA_ASSIGNMENT."
 					  "NumberOfBytes", &bytes)))
 			return err;
-		if (bytes)
-			ret[(*n)++] = (struct region){
-				names ? names[i] : asked[i], i, base, bytes,
-			};
+		if (!bytes)
+			continue;
+		const char *name = names ? names[i] : asked[i];
+		ret[(*n)++] = (struct region){
+			name ? name : type_name(k, state, base), i, base, bytes,
+		};
 	}
 	return NULL;
 }

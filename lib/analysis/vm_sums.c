@@ -138,33 +138,70 @@ static void read_hash(struct psc_vm *vm)
 			   "sum of _MMPAGING_FILE.PageHashPages");
 }
 
+// Every kernel has these; where the layout at hand lacks one, a sum without it
+// is a lower bound.
+static bool always_there(int c)
+{
+	return c == PSC_VM_PROCESSOR_COMMIT || c == PSC_VM_SHARED_COMMIT ||
+	       c == PSC_VM_KERNEL_STACKS || c == PSC_VM_MDL_PAGES ||
+	       c == PSC_VM_PAGED_COMMIT || c == PSC_VM_DRIVER_COMMIT;
+}
+
+// The counter that keeps the sum from being made, or PSC_VM_N_COUNTERS.
+static int unreadable_part(const struct psc_vm *vm)
+{
+	for (int c = PSC_VM_PROCESSOR_COMMIT; c <= PSC_VM_PAGEFILE_HASH; c++) {
+		if (vm->v[c].state == PSC_VM_UNREADABLE)
+			return c;
+	}
+	return PSC_VM_N_COUNTERS;
+}
+
 // Processor Commit to Pagefile Hash Pages without the slab allocator's pages
 // (vm-and-windbg-output 1.5, newest generation).
-static void add_up(struct psc_vm *vm)
+static void add_up_system(struct psc_vm *vm)
 {
-	uint64_t sum = 0, left;
+	uint64_t sum = 0;
+	const char *without = NULL;
+	int bad = unreadable_part(vm);
 
+	if (bad != PSC_VM_N_COUNTERS) {
+		psc_vm_fail(vm, PSC_VM_SUM_SYSTEM_COMMIT, psc_error_new(
+			PSC_ERR_NOT_IN_DUMP, "%s is not readable",
+			psc_vm_counter_name((enum psc_vm_counter)bad)));
+		return;
+	}
 	for (int c = PSC_VM_PROCESSOR_COMMIT; c <= PSC_VM_PAGEFILE_HASH; c++) {
-		if (c == PSC_VM_SLAB_PAGES)
-			continue;
-		if (vm->v[c].state == PSC_VM_UNREADABLE) {
-			psc_vm_fail(vm, PSC_VM_SUM_SYSTEM_COMMIT,
-				    psc_error_new(PSC_ERR_NOT_IN_DUMP,
-						  "%s is not readable",
-						  psc_vm_counter_name(c)));
-			return;
-		}
-		sum += psc_vm_pages(vm, c);
+		if (c != PSC_VM_SLAB_PAGES)
+			sum += psc_vm_pages(vm, (enum psc_vm_counter)c);
+		if (always_there(c) && !psc_vm_known(vm, (enum psc_vm_counter)c))
+			without = psc_vm_counter_name((enum psc_vm_counter)c);
 	}
 	psc_vm_set(vm, PSC_VM_SUM_SYSTEM_COMMIT, sum, "processor_commit to "
-		   "pagefile_hash_pages, without slab_allocator_pages");
-	if (!psc_vm_known(vm, PSC_VM_COMMITTED) ||
-	    !psc_vm_known(vm, PSC_VM_TOTAL_PRIVATE))
+		   "pagefile_hash_pages, without slab_allocator_pages%s%s",
+		   without ? " and the unknown " : "", without ? without : "");
+	vm->v[PSC_VM_SUM_SYSTEM_COMMIT].approximate = without;
+}
+
+static void add_up(struct psc_vm *vm)
+{
+	struct psc_vm_value *misc = &vm->v[PSC_VM_MISC_TRANSIENT];
+
+	add_up_system(vm);
+	if (!psc_vm_known(vm, PSC_VM_SUM_SYSTEM_COMMIT) ||
+	    !psc_vm_known(vm, PSC_VM_COMMITTED) ||
+	    !psc_vm_known(vm, PSC_VM_TOTAL_PRIVATE)) {
+		psc_vm_fail(vm, PSC_VM_MISC_TRANSIENT, psc_error_new(
+			PSC_ERR_NOT_IN_DUMP, "one of committed, "
+			"sum_system_commit and total_private is not known"));
 		return;
-	left = psc_vm_pages(vm, PSC_VM_COMMITTED) - sum -
-	       psc_vm_pages(vm, PSC_VM_TOTAL_PRIVATE);
-	psc_vm_set(vm, PSC_VM_MISC_TRANSIENT, left,
+	}
+	psc_vm_set(vm, PSC_VM_MISC_TRANSIENT,
+		   psc_vm_pages(vm, PSC_VM_COMMITTED) -
+		   psc_vm_pages(vm, PSC_VM_SUM_SYSTEM_COMMIT) -
+		   psc_vm_pages(vm, PSC_VM_TOTAL_PRIVATE),
 		   "committed - sum_system_commit - total_private");
+	misc->approximate = vm->v[PSC_VM_SUM_SYSTEM_COMMIT].approximate;
 }
 
 /** Fields of one session object that the report shows. */
@@ -253,8 +290,13 @@ void psc_vm_fill_sessions(struct psc_analysis *a, struct psc_vm *vm,
 	const struct psc_processes *p;
 	uint64_t sum = 0, *list;
 	size_t n = 0;
-	struct psc_error *err = psc_analysis_processes(a, &p);
+	struct psc_field f;
+	// The newest kernels keep sessions where no published type tells.
+	struct psc_error *err = psc_kernel_field(
+		a->kernel, "_MM_SESSION_SPACE.CommittedPages", &f);
 
+	if (!err)
+		err = psc_analysis_processes(a, &p);
 	if (err) {
 		psc_vm_fail(vm, PSC_VM_SESSION_COMMIT, err);
 		return;

@@ -476,6 +476,7 @@ struct psc_error *psc_tag_session_read(const struct psc_kernel *k,
 	if (!t)
 		return &psc_nomem;
 	t->session = session;
+	t->va = base;
 	if ((err = read_size(k, "ExpSessionPoolTrackTableSize",
 			     "ExpSessionPoolTrackTableMask", t)) ||
 	    (err = new_rows(t)))

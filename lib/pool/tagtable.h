@@ -40,6 +40,7 @@ struct psc_tag_table {
 	uint64_t entry_bytes;
 	unsigned int processors;	/**< Tables that were added up. */
 	uint64_t session;	/**< VA of the session, 0 = the system's tables. */
+	uint64_t va;		/**< Of a session's table, in its space. */
 	uint64_t pages_missing, pages_paged_out;
 	/** Entries without a key whose counters are not zero. */
 	uint64_t keyless;
