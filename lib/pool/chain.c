@@ -97,29 +97,38 @@ static bool tags_are_text(const struct psc_chain *c, unsigned int off)
 	return true;
 }
 
+/** Headers with text tags from the start that know each other. */
+static unsigned int linked_headers(const struct psc_chain *c)
+{
+	unsigned int off = c->start, previous = 0, n = 0;
+
+	while (off + c->form->bytes <= PSC_PAGE_SIZE) {
+		struct psc_pool_header h = header_at(c, off);
+
+		if (h.previous != previous || !h.size ||
+		    h.type & PSC_PT_ILLEGAL ||
+		    (h.type & PSC_PT_IN_USE && !psc_tag_is_text(h.tag)))
+			break;
+		previous = h.size;
+		off += (unsigned int)h.size << c->form->shift;
+		n++;
+	}
+	return n;
+}
+
 bool psc_chain_is_plausible(const struct psc_chain *c)
 {
-	unsigned int n = psc_chain_is_clean(c);
+	unsigned int n = psc_chain_is_clean(c), links;
 
 	if (n)
 		return n >= 2 && tags_are_text(c, c->start);
+	links = linked_headers(c);
+	if (links >= 4)
+		return true;
 	// One break: the part behind it must know what lies before.
-	struct psc_pool_header h = header_at(c, c->start);
-	unsigned int x = h.previous || !h.size ? any_anchor(c, c->start)
-					       : next_anchor(c, c->start);
-	unsigned int off = c->start + ((unsigned int)h.size << c->form->shift);
-	if (x < PSC_PAGE_SIZE)
-		return clean_from(c, x, -1) >= 3;
-	while (h.size && off < PSC_PAGE_SIZE) {
-		struct psc_pool_header next = header_at(c, off);
-
-		if (next.previous != h.size)
-			return off != c->start &&
-			       any_anchor(c, off) < PSC_PAGE_SIZE;
-		h = next;
-		off += (unsigned int)h.size << c->form->shift;
-	}
-	return false;
+	unsigned int x = links ? next_anchor(c, c->start)
+			       : any_anchor(c, c->start);
+	return x < PSC_PAGE_SIZE && links + clean_from(c, x, -1) >= 3;
 }
 
 static void fault(struct walk *w, enum psc_rule rule, unsigned int off,

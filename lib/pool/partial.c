@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+#include "pool/partial.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "kernel/module.h"
+#include "pool/chain.h"
+#include "pool/header.h"
+#include "pool/lfh.h"
+#include "pool/vs.h"
+
+#define KERNEL_HALF UINT64_C(0xffff800000000000)
+/** Triage dumps are small; a bigger sparse memory is looked at in part. */
+#define MAX_BYTES (UINT64_C(1) << 30)
+#define PIECE 0x10000u
+/** First build whose pool is a segment heap in every configuration. */
+#define SEGMENT_FAMILY 18362u
+
+struct scan {
+	struct psc_pool_view *v;
+	struct psc_mem *m;
+	struct psc_modules *mods;
+	const struct psc_sink *sink;
+	struct psc_walk *walk;
+	uint64_t skip_to;	/**< Inside a block that was given out. */
+};
+
+static void scan_guard(struct scan *s)
+{
+	psc_modules_free(s->mods);
+}
+
+struct psc_error *psc_view_partial(struct psc_pool_view *v)
+{
+	struct psc_error *err = psc_heap_layout_read(v->k, &v->layout);
+
+	v->info.partial = true;
+	v->info.complete = false;
+	if (err) {		// most triage dumps name no known kernel
+		psc_error_free(err);
+		v->layout = psc_heap_layout_common;
+	}
+	uint32_t family = psc_kernel_family(v->k);
+	v->info.design = family && family < SEGMENT_FAMILY
+		? PSC_POOL_CLASSIC : PSC_POOL_SEGMENT;
+	psc_view_note(v, "a triage dump holds pieces of memory: the blocks "
+		      "found are those that lie in them");
+	if (v->info.design == PSC_POOL_CLASSIC)
+		return NULL;
+	err = psc_keys_vote(psc_kernel_mem(v->k), &v->layout, KERNEL_HALF,
+			    UINT64_MAX, MAX_BYTES, &v->info.keys);
+	if (err)
+		return err;
+	v->has_cookie = true;
+	v->cookie = v->info.keys.has_cookie ? v->info.keys.cookie : 0;
+	if (!v->info.keys.has_heap)
+		psc_view_note(v, "too few headers to recover the heap key: "
+			      "no block is confirmed by its heap");
+	return NULL;
+}
+
+static bool read_at(struct scan *s, uint64_t va, void *buf, size_t n)
+{
+	return psc_mem_read(s->m, va, buf, n, NULL) == n;
+}
+
+/** Is the chunk at @p c one that holds a block of @p bytes at @p va? */
+static bool chunk_holds(struct scan *s, uint64_t c, uint64_t va,
+			uint64_t bytes)
+{
+	uint64_t key = s->v->info.keys.heap_key, want;
+	uint8_t b[16];
+
+	if (!read_at(s, c, b, sizeof(b)))
+		return false;
+	struct psc_vs_chunk k = psc_vs_decode(psc_le64(b), psc_le32(b + 8), c,
+					      key);
+	if (s->v->info.keys.heap_mask != UINT64_MAX)
+		k.previous = 0;
+	if (k.rest || k.allocated != 1 || k.cost || k.size < 2 || k.word >> 9)
+		return false;
+	unsigned int slack = k.word & 0x100 ? 0x10 : 0;
+	return psc_vs_block(c, k.size, slack, &want) == va && want == bytes;
+}
+
+static bool in_vs(struct scan *s, uint64_t va, uint64_t bytes)
+{
+	if (!s->v->info.keys.has_heap)
+		return false;
+	if (chunk_holds(s, va - 0x10, va, bytes))
+		return true;
+	return !(va & (PSC_PAGE_SIZE - 1)) &&
+	       chunk_holds(s, va - 0x20, va, bytes);
+}
+
+/** Pages that one LFH subsegment of the pool can span. */
+#define MAX_LFH_PAGES 0x40u
+
+/** @return 1 busy, 0 free, −1 not in a stored LFH subsegment. */
+static int in_lfh(struct scan *s, uint64_t va, uint64_t bytes)
+{
+	const struct psc_heap_layout *l = &s->v->layout;
+	uint64_t page = va & ~(uint64_t)(PSC_PAGE_SIZE - 1);
+	uint8_t b[PSC_LFH_HEADER], byte;
+
+	for (unsigned int i = 0; s->v->info.keys.has_lfh && i < MAX_LFH_PAGES;
+	     i++, page -= PSC_PAGE_SIZE) {
+		if (!read_at(s, page, b, sizeof(b)))
+			continue;
+		struct psc_lfh_header h =
+			psc_lfh_decode(l, b, page, s->v->info.keys.lfh_key);
+		uint64_t off = va - page;
+		if (!psc_lfh_is_sane(l, &h) || h.block_bytes != bytes ||
+		    off < h.first || (off - h.first) % bytes ||
+		    (off - h.first) / bytes >= h.blocks)
+			continue;
+		uint64_t bit = (off - h.first) / bytes * l->lfh_bits;
+		if (!read_at(s, page + l->lfh_bitmap + bit / 8, &byte, 1))
+			return -1;
+		return byte >> bit % 8 & 1;
+	}
+	return -1;
+}
+
+static void give(struct scan *s, struct psc_block *b)
+{
+	struct psc_span *sp = psc_walk_span(s->walk, b->pool, 0);
+	uint64_t *sum;
+
+	if (!sp)
+		return;
+	sum = b->state == PSC_BLOCK_IN_USE ? &sp->st.in_use
+	    : b->state == PSC_BLOCK_FREE ? &sp->st.free : &sp->st.unattributed;
+	*sum += b->bytes;
+	sp->st.blocks++;
+	s->walk->blocks++;
+	if (s->sink->block)
+		s->sink->block(s->sink->ctx, b);
+}
+
+/** A header that may be one; the structure around it decides its state. */
+static void candidate(struct scan *s, uint64_t va,
+		      const struct psc_pool_header *h)
+{
+	struct psc_block b = {
+		.va = va, .bytes = h->size * 16u, .tag = h->tag & 0x7fffffff,
+		.pool_type = h->type, .has_header = true,
+		.state = PSC_BLOCK_UNATTRIBUTED, .owner = PSC_OWNER_VS,
+		.pool = !(h->type & PSC_PT_PAGED) ? PSC_POOL_NONPAGED
+			: h->type & PSC_PT_SESSION ? PSC_POOL_SESSION
+						   : PSC_POOL_PAGED,
+	};
+
+	if (in_vs(s, va, b.bytes)) {
+		b.state = PSC_BLOCK_IN_USE;
+	} else {
+		int busy = in_lfh(s, va, b.bytes);
+
+		if (busy >= 0) {
+			b.owner = PSC_OWNER_LFH;
+			b.state = busy ? PSC_BLOCK_IN_USE : PSC_BLOCK_FREE;
+		}
+	}
+	if (b.state == PSC_BLOCK_IN_USE && h->type & PSC_PT_QUOTA &&
+	    s->v->cookie) {
+		b.process = psc_header_process(h, va, s->v->cookie);
+		if (!psc_process_is_sane(b.process))
+			b.process = 0;
+	}
+	if (b.state != PSC_BLOCK_UNATTRIBUTED)
+		s->skip_to = va + b.bytes;
+	give(s, &b);
+}
+
+static void look(struct scan *s, const uint8_t *p, uint64_t va, size_t n)
+{
+	for (size_t i = -va & 15; i + 16 <= n; i += 16) {
+		struct psc_pool_header h =
+			psc_header_decode(&psc_header64, p + i);
+
+		if (va + i < s->skip_to || !psc_header_is_candidate(&h))
+			continue;
+		if (psc_module_at(s->mods, va + i))
+			continue;
+		candidate(s, va + i, &h);
+	}
+}
+
+/** Whole stored pages of a classic pool are chains. */
+static void look_chains(struct scan *s, uint64_t va, uint64_t end)
+{
+	uint8_t page[PSC_PAGE_SIZE];
+
+	va = (va + PSC_PAGE_SIZE - 1) & ~(uint64_t)(PSC_PAGE_SIZE - 1);
+	for (; va < end && end - va >= PSC_PAGE_SIZE; va += PSC_PAGE_SIZE) {
+		struct psc_chain c = {
+			.form = &psc_header64, .page = page, .va = va,
+			.pool = PSC_POOL_UNKNOWN,
+		};
+
+		if (psc_module_at(s->mods, va) ||
+		    !read_at(s, va, page, sizeof(page)) ||
+		    !psc_chain_is_plausible(&c))
+			continue;
+		c.pool = page[3] & PSC_PT_PAGED ? PSC_POOL_PAGED
+						: PSC_POOL_NONPAGED;
+		struct psc_span *sp = psc_walk_span(s->walk, c.pool, 0);
+		if (!sp)
+			return;
+		sp->pages_total++;
+		sp->pages_read++;
+		psc_chain_walk(&c, s->sink, &sp->st);
+	}
+}
+
+static void look_run(struct scan *s, uint64_t va, uint64_t end, uint8_t *buf)
+{
+	if (s->v->info.design == PSC_POOL_CLASSIC) {
+		look_chains(s, va, end);
+		return;
+	}
+	while (va < end) {
+		size_t n = psc_mem_read(s->m, va, buf, PSC_MIN(end - va, PIECE),
+					NULL);
+
+		look(s, buf, va, n);
+		if (n < PIECE)
+			return;
+		va += n;	// PIECE is a multiple of 16
+	}
+}
+
+struct psc_error *psc_partial_walk(struct psc_pool_view *v, uint64_t start,
+				   uint64_t end, const struct psc_sink *sink,
+				   struct psc_walk *w)
+{
+	PSC_CLEANUP(scan_guard) struct scan s = {
+		.v = v, .m = psc_kernel_mem(v->k), .sink = sink, .walk = w,
+	};
+	PSC_FREE uint8_t *buf = malloc(PIECE);
+	struct psc_va_range r;
+	uint64_t pos = start;
+	struct psc_error *err;
+
+	if (!buf)
+		return &psc_nomem;
+	if ((err = psc_modules_read(v->k, false, &s.mods)))
+		return err;
+	while (psc_mem_next_range(s.m, &pos, end, &r)) {
+		// Unaligned pieces: headers lie at multiples of 16.
+		uint64_t va = (r.va + 15) & ~UINT64_C(15);
+
+		if (r.status == PSC_VA_OK && va < r.va + r.size)
+			look_run(&s, va, PSC_MIN(r.va + r.size, end), buf);
+	}
+	return NULL;
+}

@@ -1,0 +1,559 @@
+// SPDX-License-Identifier: MIT
+// Segment-heap pool: from ExPoolState down to the subsegments (pool 3).
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "pool/segment.h"
+#include "pool/view_impl.h"
+
+#define MAX_NODES 64u
+/** Segments of 1 MB: more than 4 TiB of pool is a ring or damage. */
+#define MAX_SEGMENTS (1u << 22)
+/** Memory that votes when the keys cannot be read. */
+#define VOTE_BYTES (UINT64_C(64) << 20)
+
+/** Heaps of a node, in their order (pool 3.1). */
+static const struct {
+	enum psc_pool_kind pool;
+	int paged;
+} heap_kinds[4] = {
+	{ PSC_POOL_NONPAGED, 0 }, { PSC_POOL_NONPAGED_NX, 0 },
+	{ PSC_POOL_PAGED, 1 }, { PSC_POOL_PAGED, 1 },
+};
+
+static void map_guard(struct psc_map *m)
+{
+	psc_map_free(m);
+}
+
+/** A scalar field of an object in one of the view's address spaces. */
+static struct psc_error *get(const struct psc_pool_view *v, struct psc_mem *m,
+			     uint64_t va, const char *path, uint64_t *ret)
+{
+	struct psc_error *err;
+	struct psc_field f;
+	uint8_t b[8] = { 0 };
+
+	if ((err = psc_kernel_field(v->k, path, &f)))
+		return err;
+	if (f.size > sizeof(b))
+		return psc_error_new(PSC_ERR_DAMAGED, "%s is not a scalar",
+				     path);
+	if ((err = psc_mem_read_all(m, va + f.offset, b, f.size, path)))
+		return err;
+	*ret = psc_field_extract(&f, b);
+	return NULL;
+}
+
+static struct psc_error *offset_of(const struct psc_pool_view *v,
+				   const char *path, uint64_t *ret)
+{
+	struct psc_field f;
+	struct psc_error *err = psc_kernel_field(v->k, path, &f);
+
+	if (!err)
+		*ret = f.offset;
+	return err;
+}
+
+// --- segments ----------------------------------------------------------------
+
+struct context {
+	uint64_t va, mask, list, count;
+	unsigned int unit_shift, first;
+	const struct psc_heap *heap;
+	uint32_t heap_index;
+};
+
+struct range_ctx {
+	struct psc_pool_view *v;
+	const struct psc_heap *heap;
+};
+
+static void add_range(void *ctx, const struct psc_range *r)
+{
+	struct range_ctx *x = ctx;
+	struct psc_unit u = {
+		.va = r->va, .pages = (uint32_t)(r->bytes >> PSC_PAGE_SHIFT),
+		.space = x->heap->space, .pool = (uint8_t)x->heap->pool,
+		.node = (uint8_t)x->heap->node,
+		.paged = (int8_t)x->heap->paged, .certain = true,
+	};
+
+	switch (r->type) {
+	case PSC_RANGE_VS:
+		u.kind = PSC_UNIT_VS;
+		break;
+	case PSC_RANGE_LFH:
+		u.kind = PSC_UNIT_LFH;
+		break;
+	case PSC_RANGE_BACKEND:
+		if (!x->heap->special)
+			return;	// listed in the big-page table
+		u.kind = PSC_UNIT_SPECIAL;
+		u.pool = PSC_POOL_SPECIAL;
+		break;
+	default:
+		return;
+	}
+	if (!psc_vec_push(&x->v->units, u))
+		x->v->nomem = true;
+}
+
+static void read_segment(struct psc_pool_view *v, const struct context *c,
+			 uint64_t va)
+{
+	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
+	uint8_t scratch[2][PSC_PAGE_SIZE];
+	const uint8_t *pages[2] = { NULL, NULL };
+	struct range_ctx x = { v, c->heap };
+	struct psc_sink sink = psc_view_sink(v);
+	struct psc_segment s = {
+		.layout = &v->layout, .header = { va, pages, 2 },
+		.context = c->va, .heap_key = v->info.keys.heap_key,
+		.unit_shift = c->unit_shift, .first_index = c->first,
+		.pool = c->heap->pool,
+	};
+	struct psc_segment_ref ref = {
+		.va = va, .bytes = ~c->mask + 1, .context = c->va,
+		.heap = c->heap_index, .unit_shift = (uint8_t)c->unit_shift,
+		.first_index = (uint8_t)c->first,
+	};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		if (psc_mem_page(m, va + i * PSC_PAGE_SIZE, scratch[i],
+				 &pages[i]) != PSC_VA_OK)
+			pages[i] = NULL;
+	}
+	if (!psc_vec_push(&v->segments, ref))
+		v->nomem = true;
+	if (!psc_segment_walk(&s, add_range, &x, &sink)) {
+		v->info.segments_unreadable++;
+		v->info.complete = false;
+	}
+}
+
+static void lost_segments(struct psc_pool_view *v, const struct context *c,
+			  uint64_t found)
+{
+	psc_view_fault(v, &(struct psc_fault){
+		.rule = PSC_S4, .va = c->va, .field_va = c->va, .bits = 64,
+		.expected = c->count, .found = found, .pool = c->heap->pool,
+		.owner = PSC_OWNER_VS });
+}
+
+static void walk_segments(struct psc_pool_view *v, const struct context *c)
+{
+	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
+	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
+	struct psc_error *err;
+	uint64_t va, n = 0;
+
+	if ((err = psc_mem_u64(m, c->list, "SegmentListHead", &va))) {
+		psc_view_incomplete(v, "segment list", err);
+		return;
+	}
+	while (va != c->list && n < MAX_SEGMENTS) {
+		bool added;
+
+		if (va & ~c->mask || !psc_mem_is_kernel_va(m, va) ||
+		    !psc_map_put(&seen, va, &added) || !added) {
+			psc_view_note(v, "segment list at 0x%" PRIx64
+				      " breaks at 0x%" PRIx64, c->list, va);
+			v->info.complete = false;
+			lost_segments(v, c, n);
+			return;
+		}
+		read_segment(v, c, va);
+		n++;
+		if ((err = psc_mem_u64(m, va, "segment link", &va))) {
+			psc_view_incomplete(v, "segment list", err);
+			return;
+		}
+	}
+	if (n != c->count)
+		lost_segments(v, c, n);
+}
+
+static struct psc_error *read_context(struct psc_pool_view *v,
+				      const struct psc_heap *heap,
+				      unsigned int i, struct context *c)
+{
+	struct psc_mem *m = v->spaces.v[heap->space].mem;
+	uint64_t at, list, shift, first;
+	char path[64];
+	struct psc_error *err;
+
+	snprintf(path, sizeof(path), "_SEGMENT_HEAP.SegContexts[%u]", i);
+	if ((err = offset_of(v, path, &at)) ||
+	    (err = offset_of(v, "_HEAP_SEG_CONTEXT.SegmentListHead", &list)))
+		return err;
+	c->va = heap->va + at;
+	c->list = c->va + list;
+	c->heap = heap;
+	if ((err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.SegmentMask",
+		       &c->mask)) ||
+	    (err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.UnitShift", &shift)) ||
+	    (err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.FirstDescriptorIndex",
+		       &first)) ||
+	    (err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.SegmentCount",
+		       &c->count)))
+		return err;
+	// Units of a page or 64 KB, 256 of them (pool 3.3).
+	if (shift < 12 || shift > 20 || first > 16 ||
+	    ~c->mask + 1 != (uint64_t)PSC_SEGMENT_UNITS << shift)
+		return psc_error_at(PSC_ERR_DAMAGED, PSC_WHERE_ADDRESS, c->va,
+				    "segment context: unit shift %" PRIu64
+				    ", mask 0x%" PRIx64 " contradict", shift,
+				    c->mask);
+	c->unit_shift = (unsigned int)shift;
+	c->first = (unsigned int)first;
+	return NULL;
+}
+
+// --- keys --------------------------------------------------------------------
+
+/** Do the callbacks of the heap's VS context decode into the kernel? */
+static bool key_is_proven(const struct psc_pool_view *v, uint64_t heap,
+			  struct psc_mem *m, uint64_t key)
+{
+	uint64_t vs, stored;
+	PSC_ERROR_GUARD struct psc_error *err =
+		offset_of(v, "_SEGMENT_HEAP.VsContext", &vs);
+
+	if (err)
+		return false;
+	err = get(v, m, heap + vs, "_HEAP_VS_CONTEXT.Callbacks.Allocate",
+		  &stored);
+	if (err)
+		return false;
+	uint64_t function = stored ^ (heap + vs) ^ key;
+	return function - psc_kernel_base(v->k) < psc_kernel_size(v->k);
+}
+
+/** Key that makes the first segment's signature true. */
+static bool key_of_segment(struct psc_pool_view *v, uint64_t heap,
+			   struct psc_mem *m, uint64_t *key)
+{
+	struct psc_heap h = { .va = heap };
+	struct context c = { 0 };
+	uint64_t seg, sig;
+	PSC_ERROR_GUARD struct psc_error *err = read_context(v, &h, 0, &c);
+
+	if (err || psc_mem_read(m, c.list, &seg, 8, NULL) != 8 ||
+	    seg & ~c.mask ||
+	    psc_mem_read(m, seg + v->layout.seg_signature, &sig, 8, NULL) != 8)
+		return false;
+	*key = sig ^ seg ^ c.va ^ v->layout.seg_magic;
+	return true;
+}
+
+static struct psc_error *vote(struct psc_pool_view *v, uint64_t heap)
+{
+	struct psc_pool_keys k;
+	struct psc_mem *m = psc_kernel_mem(v->k);
+	// The heap lies in the slot of its pool.
+	uint64_t slot = heap & ~((UINT64_C(1) << 39) - 1);
+	uint64_t end = slot + ((UINT64_C(1) << 39) - 1);
+	struct psc_error *err = psc_keys_vote(m, &v->layout, slot, end,
+					      VOTE_BYTES, &k);
+
+	if (err)
+		return err;
+	if (!v->info.keys.has_heap && k.has_heap) {
+		v->info.keys.has_heap = true;
+		v->info.keys.heap_key = k.heap_key;
+		v->info.keys.heap_mask = k.heap_mask;
+		v->info.keys.heap_votes = k.heap_votes;
+		v->info.keys.from = k.from;
+	}
+	if (!v->info.keys.has_lfh && k.has_lfh) {
+		v->info.keys.has_lfh = true;
+		v->info.keys.lfh_key = k.lfh_key;
+		v->info.keys.lfh_votes = k.lfh_votes;
+	}
+	return NULL;
+}
+
+/** Keys from the globals; only a proven key is believed. */
+static void read_globals(struct psc_pool_view *v, uint64_t state,
+			 uint64_t heap)
+{
+	struct psc_mem *m = psc_kernel_mem(v->k);
+	struct psc_pool_keys *k = &v->info.keys;
+	uint64_t globals, heap_key, lfh_key;
+	struct psc_error *err;
+
+	err = psc_kernel_symbol(v->k, "RtlpHpHeapGlobals", &globals);
+	if (psc_error_catch(&err, PSC_ERR_ABSENT))
+		err = get(v, m, state, "_EX_POOL_HEAP_MANAGER_STATE."
+			  "HeapManager.Globals", &globals);
+	if (!err)
+		err = get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.HeapKey",
+			  &heap_key);
+	if (!err)
+		err = get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.LfhKey",
+			  &lfh_key);
+	if (err) {
+		psc_view_note(v, "heap keys: %s", err->message);
+		psc_error_free(err);
+		return;
+	}
+	if (!key_is_proven(v, heap, m, heap_key)) {
+		psc_view_note(v, "the stored heap key does not decode the "
+			      "callbacks of the heap at 0x%" PRIx64, heap);
+		return;
+	}
+	k->has_heap = k->has_lfh = true;
+	k->heap_key = heap_key;
+	k->heap_mask = UINT64_MAX;
+	k->lfh_key = lfh_key;
+	k->from = "RtlpHpHeapGlobals";
+}
+
+static struct psc_error *find_keys(struct psc_pool_view *v, uint64_t state,
+				   uint64_t heap)
+{
+	struct psc_pool_keys *k = &v->info.keys;
+	struct psc_mem *m = psc_kernel_mem(v->k);
+	uint64_t key;
+
+	read_globals(v, state, heap);
+	if (k->has_heap)
+		return NULL;
+	if (key_of_segment(v, heap, m, &key) &&
+	    key_is_proven(v, heap, m, key)) {
+		k->has_heap = true;
+		k->heap_key = key;
+		k->heap_mask = UINT64_MAX;
+		k->from = "a segment's signature";
+	}
+	struct psc_error *err = vote(v, heap);
+	if (err)
+		return err;
+	if (!k->has_heap) {
+		v->info.complete = false;
+		psc_view_note(v, "the heap key could not be recovered: VS "
+			      "subsegments cannot be read");
+	}
+	if (!k->has_lfh) {
+		v->info.complete = false;
+		psc_view_note(v, "the LFH key could not be recovered");
+	}
+	return NULL;
+}
+
+// --- heaps -------------------------------------------------------------------
+
+static bool check_signature(struct psc_pool_view *v, uint64_t va,
+			    struct psc_mem *m, enum psc_pool_kind pool)
+{
+	uint64_t sig;
+	struct psc_error *err = get(v, m, va, "_SEGMENT_HEAP.Signature", &sig);
+
+	if (err) {
+		psc_view_incomplete(v, "heap", err);
+		return false;
+	}
+	if (sig == PSC_HEAP_SIGNATURE)
+		return true;
+	psc_view_fault(v, &(struct psc_fault){
+		.rule = PSC_S1, .va = va, .field_va = va, .bits = 32,
+		.expected = PSC_HEAP_SIGNATURE, .found = sig, .pool = pool,
+		.owner = PSC_OWNER_VS });
+	v->info.complete = false;
+	return false;
+}
+
+static void read_delayed(struct psc_pool_view *v, uint64_t va,
+			 struct psc_mem *m)
+{
+	uint64_t at;
+	struct psc_error *err = offset_of(v, "_SEGMENT_HEAP.VsContext."
+					  "DelayFreeContext.ListHead", &at);
+
+	// From 26100 on the lists hang on slots whose place is not published.
+	if (psc_error_catch(&err, PSC_ERR_ABSENT))
+		return;
+	if (err)
+		psc_view_incomplete(v, "delay-free list", err);
+	else
+		psc_view_slist(v, m, va + at, "delay-free list");
+}
+
+void psc_view_heap(struct psc_pool_view *v, uint64_t va,
+		   enum psc_pool_kind pool, int paged, unsigned int node,
+		   uint16_t space, bool special)
+{
+	struct psc_mem *m = v->spaces.v[space].mem;
+	struct psc_heap heap = { va, pool, paged, node, space, special };
+
+	if (!check_signature(v, va, m, pool))
+		return;
+	if (!psc_vec_push(&v->heaps, heap)) {
+		v->nomem = true;
+		return;
+	}
+	if (v->info.keys.has_heap &&
+	    !key_is_proven(v, va, m, v->info.keys.heap_key))
+		psc_view_fault(v, &(struct psc_fault){
+			.rule = PSC_S1B, .va = va, .field_va = va,
+			.pool = pool, .owner = PSC_OWNER_VS });
+	for (unsigned int i = 0; i < 2; i++) {
+		struct context c = { .heap_index = (uint32_t)v->heaps.n - 1 };
+		struct psc_error *err = read_context(v, &heap, i, &c);
+
+		if (err)
+			psc_view_incomplete(v, "segment context", err);
+		else
+			walk_segments(v, &c);
+	}
+	read_delayed(v, va, m);
+}
+
+static struct psc_error *node_heap(struct psc_pool_view *v, uint64_t state,
+				   unsigned int node, unsigned int i,
+				   uint64_t *ret)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "_EX_POOL_HEAP_MANAGER_STATE."
+		 "PoolNode[%u].Heaps[%u]", node, i);
+	return get(v, psc_kernel_mem(v->k), state, path, ret);
+}
+
+static void read_nodes(struct psc_pool_view *v, uint64_t state,
+		       unsigned int nodes, struct psc_map *seen)
+{
+	for (unsigned int i = 0; i < nodes * 4; i++) {
+		uint64_t heap;
+		bool added;
+		struct psc_error *err = node_heap(v, state, i / 4, i % 4,
+						  &heap);
+
+		if (err) {
+			psc_view_incomplete(v, "ExPoolState", err);
+			continue;
+		}
+		// Nodes may share a heap; hot-added ones have none.
+		if (!heap)
+			continue;
+		if (!psc_map_put(seen, heap, &added)) {
+			v->nomem = true;
+			return;
+		}
+		if (added)
+			psc_view_heap(v, heap, heap_kinds[i % 4].pool,
+				      heap_kinds[i % 4].paged, i / 4, 0,
+				      false);
+	}
+}
+
+static void read_special(struct psc_pool_view *v, uint64_t state,
+			 struct psc_map *seen)
+{
+	struct psc_field f;
+	PSC_ERROR_GUARD struct psc_error *err = psc_kernel_field(
+		v->k, "_EX_POOL_HEAP_MANAGER_STATE.SpecialHeaps", &f);
+
+	for (uint32_t i = 0; !err && i < PSC_MIN(f.count, 4u); i++) {
+		uint64_t heap;
+		bool added;
+
+		if (psc_mem_read(psc_kernel_mem(v->k), state + f.offset + i * 8,
+				 &heap, 8, NULL) != 8 || !heap)
+			continue;
+		if (psc_map_put(seen, heap, &added) && added)
+			psc_view_heap(v, heap, PSC_POOL_SPECIAL, -1, 0, 0,
+				      true);
+	}
+}
+
+/** Address of the session's heap state: embedded, or pointed to. */
+static struct psc_error *session_state(struct psc_pool_view *v,
+				       const struct psc_space *s,
+				       uint64_t *ret)
+{
+	struct psc_field f;
+	struct psc_error *err = psc_kernel_field(
+		v->k, "_MM_SESSION_SPACE.HeapState", &f);
+
+	if (err)
+		return err;
+	*ret = s->session + f.offset;
+	return f.cls == PSC_TYPE_POINTER
+		? psc_mem_u64(s->mem, *ret, "HeapState", ret) : NULL;
+}
+
+static void read_sessions(struct psc_pool_view *v)
+{
+	for (size_t i = 1; i < v->spaces.n; i++) {
+		const struct psc_space *s = &v->spaces.v[i];
+		uint64_t state, heap;
+		struct psc_error *err = session_state(v, s, &state);
+
+		if (!err)
+			err = get(v, s->mem, state,
+				  "_EX_HEAP_SESSION_STATE.PagedHeap", &heap);
+		if (psc_error_catch(&err, PSC_ERR_ABSENT))
+			return;
+		if (err)
+			psc_view_incomplete(v, "session heap", err);
+		else if (heap)
+			psc_view_heap(v, heap, PSC_POOL_SESSION, 1, 0,
+				      (uint16_t)i, false);
+	}
+}
+
+static struct psc_error *first_heap(struct psc_pool_view *v, uint64_t state,
+				    unsigned int nodes, uint64_t *ret)
+{
+	struct psc_error *err = NULL;
+
+	for (unsigned int i = 0; i < nodes * 4; i++) {
+		psc_error_free(err);
+		err = node_heap(v, state, i / 4, (i + 1) % 4, ret);
+		if (!err && *ret)
+			return NULL;
+	}
+	return err ? err : psc_error_at(PSC_ERR_DAMAGED, PSC_WHERE_ADDRESS,
+					state, "ExPoolState names no heap");
+}
+
+struct psc_error *psc_view_segheap(struct psc_pool_view *v)
+{
+	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
+	uint64_t state, nodes, heap;
+	struct psc_field f;
+	struct psc_error *err;
+
+	if ((err = psc_heap_layout_read(v->k, &v->layout)) ||
+	    (err = psc_kernel_symbol(v->k, "ExPoolState", &state)) ||
+	    (err = psc_kernel_get(v->k, state, "_EX_POOL_HEAP_MANAGER_STATE."
+				  "NumberOfPools", &nodes)))
+		return err;
+	if (!nodes || nodes > MAX_NODES)
+		return psc_error_at(PSC_ERR_DAMAGED, PSC_WHERE_ADDRESS, state,
+				    "ExPoolState says %" PRIu64 " pools",
+				    nodes);
+	v->info.newest = v->layout.newest;
+	if (v->info.newest)
+		psc_view_note(v, "this kernel's heap is read as far as it is "
+			      "known: delayed frees count as in use");
+	err = psc_kernel_field(v->k,
+			       "_HEAP_LFH_AFFINITY_SLOT.ActiveSubsegment", &f);
+	if (!err)
+		v->slot_active = (unsigned int)f.offset;
+	psc_error_free(err);
+	if ((err = first_heap(v, state, (unsigned int)nodes, &heap)) ||
+	    (err = find_keys(v, state, heap)) ||
+	    (err = psc_view_lookasides(v, state, (unsigned int)nodes)))
+		return err;
+	read_nodes(v, state, (unsigned int)nodes, &seen);
+	read_special(v, state, &seen);
+	read_sessions(v);
+	return v->nomem ? &psc_nomem : NULL;
+}

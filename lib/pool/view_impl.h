@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/** @file
+ * Inside of a pool view: shared by the files that gather and walk.
+ */
+#ifndef PSC_POOL_VIEW_IMPL_H
+#define PSC_POOL_VIEW_IMPL_H
+
+#include "base/vec.h"
+#include "pool/layout.h"
+#include "pool/view.h"
+
+#define PSC_MAX_SESSIONS 256u
+/** Faults of lists kept while opening; more say nothing new. */
+#define PSC_MAX_OPEN_FAULTS 10000u
+
+/** An address space: the system's, or that of a session's process. */
+struct psc_space {
+	struct psc_mem *mem;
+	uint64_t session;	/**< VA of the session object; 0 = system. */
+	bool owned;		/**< mem is freed with the view. */
+};
+
+/** A segment heap that was read. */
+struct psc_heap {
+	uint64_t va;
+	enum psc_pool_kind pool;
+	int paged;
+	unsigned int node;
+	uint16_t space;
+	bool special;
+};
+
+/** A segment, for lookups: where it ends and who owns it. */
+struct psc_segment_ref {
+	uint64_t va, bytes;
+	uint64_t context;
+	uint32_t heap;		/**< Index. */
+	uint8_t unit_shift, first_index;
+};
+
+struct psc_pool_view {
+	const struct psc_kernel *k;
+	struct psc_view_info info;
+	struct psc_heap_layout layout;
+	bool has_cookie;	/**< Quota pointers are encoded. */
+	uint64_t cookie;
+	unsigned int index_limit; /**< Of paged descriptors; 0 = unknown. */
+	uint64_t mi_cookie;	/**< Of cached free pages; 0 = unknown. */
+	unsigned int slot_active; /**< Offset of ActiveSubsegment; 0 = none. */
+	PSC_VEC(struct psc_space) spaces;
+	PSC_VEC(struct psc_unit) units;
+	PSC_VEC(struct psc_big) big;
+	PSC_VEC(uint64_t) cached;
+	PSC_VEC(struct psc_heap) heaps;
+	PSC_VEC(struct psc_segment_ref) segments;
+	PSC_VEC(struct psc_fault) faults;
+	PSC_VEC(char *) notes;
+	bool nomem;
+};
+
+/** Add a note; format as printf. */
+void psc_view_note(struct psc_pool_view *v, const char *fmt, ...)
+	PSC_PRINTF(2, 3);
+/** Something could not be read: note it, mark the view, free the error. */
+void psc_view_incomplete(struct psc_pool_view *v, const char *what,
+			 struct psc_error *err);
+void psc_view_fault(struct psc_pool_view *v, const struct psc_fault *f);
+/** A sink that keeps faults in the view. */
+struct psc_sink psc_view_sink(struct psc_pool_view *v);
+
+// --- gatherers: each fills units, caches and notes --------------------------
+PSC_NODISCARD struct psc_error *psc_view_classic(struct psc_pool_view *v);
+PSC_NODISCARD struct psc_error *psc_view_segheap(struct psc_pool_view *v);
+PSC_NODISCARD struct psc_error *psc_view_lookasides(struct psc_pool_view *v,
+						    uint64_t state,
+						    unsigned int nodes);
+/** Delay-free list of a VS context whose SLIST_HEADER is at @p list. */
+void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
+		    const char *what);
+/** Open one address space per session. */
+PSC_NODISCARD struct psc_error *psc_view_sessions(struct psc_pool_view *v);
+/** Read one heap: its segments become units. */
+void psc_view_heap(struct psc_pool_view *v, uint64_t va,
+		   enum psc_pool_kind pool, int paged, unsigned int node,
+		   uint16_t space, bool special);
+/** Units for a span of addresses of a classic or special pool. */
+void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
+		      const struct psc_unit *like);
+
+// --- walking ----------------------------------------------------------------
+/** What one thread needs to walk units. */
+struct psc_worker {
+	struct psc_pool_view *v;
+	struct psc_mem **mem;	/**< One per space; clones. */
+	const struct psc_sink *sink;
+	const uint8_t **pages;	/**< Page pointers of a unit. */
+	uint8_t *scratch;	/**< Room for copies of a unit's pages. */
+	size_t n_pages;
+	struct psc_walk walk;	/**< Its part of the totals. */
+	size_t big;		/**< Cursor into the big allocations. */
+};
+PSC_NODISCARD struct psc_error *psc_worker_init(struct psc_worker *w,
+						struct psc_pool_view *v,
+						const struct psc_sink *sink);
+void psc_worker_deinit(struct psc_worker *w);
+PSC_NODISCARD struct psc_error *psc_worker_unit(struct psc_worker *w,
+						const struct psc_unit *u);
+/** The totals of one pool of one node; NULL when out of memory. */
+struct psc_span *psc_walk_span(struct psc_walk *w, enum psc_pool_kind pool,
+			       unsigned int node);
+void psc_walk_chain_unit(struct psc_worker *w, const struct psc_unit *u);
+
+#endif
