@@ -207,6 +207,7 @@ static void add_up(struct psc_vm *vm)
 /** Fields of one session object that the report shows. */
 struct session {
 	uint64_t id, paged_pages, nonpaged_pages, commit_pages;
+	bool has_paged;		/**< Borrowed layouts may not tell. */
 };
 
 // Where the session pool's pages are counted differs by era.
@@ -241,7 +242,9 @@ static struct psc_error *read_session(const struct psc_kernel *k, uint64_t va,
 	    (err = psc_kernel_get(k, va, "_MM_SESSION_SPACE.NonPagablePages",
 				  &ret->nonpaged_pages)))
 		return err;
-	return session_paged(k, va, &ret->paged_pages);
+	err = session_paged(k, va, &ret->paged_pages);
+	ret->has_paged = !err;
+	return psc_error_catch(&err, PSC_ERR_UNSUPPORTED) ? NULL : err;
 }
 
 static void fill_session(struct psc_value *list, uint64_t va,
@@ -251,7 +254,11 @@ static void fill_session(struct psc_value *list, uint64_t va,
 
 	psc_set_uint(o, "id", s->id);
 	psc_set_hex(o, "address", va);
-	psc_set_uint(o, "paged_pool_bytes", s->paged_pages * PSC_PAGE_SIZE);
+	if (s->has_paged)
+		psc_set_uint(o, "paged_pool_bytes",
+			     s->paged_pages * PSC_PAGE_SIZE);
+	else
+		psc_set_null(o, "paged_pool_bytes");
 	psc_set_uint(o, "nonpaged_bytes", s->nonpaged_pages * PSC_PAGE_SIZE);
 	psc_set_uint(o, "commit_bytes", s->commit_pages * PSC_PAGE_SIZE);
 }

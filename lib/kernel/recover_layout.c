@@ -10,12 +10,13 @@
 #include "kernel/kernel.h"
 #include "kernel/recover_impl.h"
 
+/** Of an unknown kernel: later than all, as customers' kernels are. */
 static uint32_t revision_of(const char *version)
 {
 	unsigned int revision;
 	if (version && sscanf(version, "%*u.%*u.%*u.%u", &revision) == 1)
 		return revision;
-	return 0;
+	return UINT16_MAX;
 }
 
 static int compare_distance(const void *a, const void *b)

@@ -12,9 +12,6 @@
 #define NEAR 0x10000u
 #define MAX_HITS 64
 #define MAX_PAGING_FILES 16
-// _MMLISTS: ListName of a page list's head (vm-and-windbg-output 2.1).
-#define LIST_MODIFIED 3
-#define LIST_MODIFIED_NO_WRITE 4
 // KDBG slot of MmPagedPoolCommit: from 10 on the address of
 // MiState.Vs.SystemPteInfo.PteFailures (dump-format 3.4, 170).
 #define KDBG_PTE_FAILURES 0x170
@@ -36,13 +33,28 @@ static bool add_hit(struct hits *h, uint64_t va)
 	return true;
 }
 
-/** A head says which list it is, where the layout has the field. */
-static bool list_named(const struct rec *r, const struct rec_candidate *c,
-		       uint64_t va, const char *path, uint64_t want)
+/** Heads say which list they are: _MMLISTS (vm-and-windbg-output 2.1). Their
+ *  places tell revisions apart that moved one part of the object. */
+static bool lists_named(const struct rec *r, const struct rec_candidate *c,
+			uint64_t va)
 {
-	uint64_t name;
-	return !rec_has(c, path) ||
-	       (rec_get(r, c, va, path, &name) && name == want);
+	static const struct {
+		const char *path;
+		uint64_t name;
+	} lists[] = {
+		{ "_MI_PARTITION.PageLists.FreePageListHead.ListName", 1 },
+		{ "_MI_PARTITION.PageLists.StandbyPageListHead.ListName", 2 },
+		{ "_MI_PARTITION.Vp.ModifiedPageListHead.ListName", 3 },
+		{ "_MI_PARTITION.Vp.ModifiedNoWritePageListHead.ListName", 4 },
+	};
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(lists); i++) {
+		uint64_t name;
+		if (rec_has(c, lists[i].path) &&
+		    (!rec_get(r, c, va, lists[i].path, &name) ||
+		     (uint32_t)name != lists[i].name))
+			return false;
+	}
+	return true;
 }
 
 static bool is_partition(const struct rec *r, const struct rec_candidate *c,
@@ -62,12 +74,7 @@ static bool is_partition(const struct rec *r, const struct rec_candidate *c,
 		       &files) &&
 	       available <= r->physical_pages && committed <= limit &&
 	       limit && (uint32_t)files <= MAX_PAGING_FILES &&
-	       list_named(r, c, va,
-			  "_MI_PARTITION.Vp.ModifiedPageListHead.ListName",
-			  LIST_MODIFIED) &&
-	       list_named(r, c, va, "_MI_PARTITION.Vp."
-			  "ModifiedNoWritePageListHead.ListName",
-			  LIST_MODIFIED_NO_WRITE);
+	       lists_named(r, c, va);
 }
 
 /** Partitions of @p c at the places where the page count stands. */

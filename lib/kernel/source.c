@@ -205,9 +205,26 @@ static struct psc_error *by_clues(struct psc_kernel *k, struct psc_sym **ret)
 
 // --- recovery --------------------------------------------------------------
 
+// Exact version from the image's own resources, for kernels that no list has.
+static void version_by_resource(struct psc_kernel *k)
+{
+	struct psc_pe_version v;
+
+	if (*k->version || !k->has_pe)
+		return;
+	struct psc_error *err = psc_pe_version(&k->pe, &v);
+	if (!err) {
+		snprintf(k->version, sizeof(k->version), "%u.%u.%u.%u",
+			 v.file[0], v.file[1], v.file[2], v.file[3]);
+		psc_pe_version_free(&v);
+	}
+	psc_error_free(err);
+}
+
 static struct psc_error *by_recovery(struct psc_kernel *k,
 				     struct psc_sym **ret)
 {
+	version_by_resource(k);
 	struct psc_recover_input in = {
 		.mem = k->mem, .pe = psc_kernel_pe(k),
 		.base = k->base, .size = k->size,

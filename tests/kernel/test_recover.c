@@ -125,6 +125,8 @@ static void make_partition(struct world *w, uint64_t va)
 	set(w, va, "_MI_PARTITION.Vp.TotalCommittedPages", 0x2222);
 	set(w, va, "_MI_PARTITION.Vp.TotalCommitLimit", 0x50000);
 	set(w, va, "_MI_PARTITION.Vp.NumberOfPagingFiles", 1);
+	set(w, va, "_MI_PARTITION.PageLists.FreePageListHead.ListName", 1);
+	set(w, va, "_MI_PARTITION.PageLists.StandbyPageListHead.ListName", 2);
 	set(w, va, "_MI_PARTITION.Vp.ModifiedPageListHead.ListName", 3);
 	set(w, va, "_MI_PARTITION.Vp.ModifiedNoWritePageListHead.ListName",
 	    4);

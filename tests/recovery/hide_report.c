@@ -6,10 +6,12 @@
  *	hide_report DUMP VERSION REVISIONS
  *
  * hides VERSION and all revisions of its build that near. Also prints on
- * stderr how long opening took.
+ * stderr how long opening took. `hide_report --list` prints the versions that
+ * have addresses.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "psc/psc.h"
@@ -20,6 +22,14 @@ static double now_ms(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int list(void)
+{
+	for (size_t i = 0; i < psc_builtin_count(); i++)
+		if (psc_builtin_at(i)->has_symbols)
+			puts(psc_builtin_at(i)->version);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -33,6 +43,8 @@ int main(int argc, char **argv)
 		.vm_flags = PSC_VM_SESSIONS | PSC_VM_REGIONS,
 		.all = true,
 	};
+	if (argc == 2 && !strcmp(argv[1], "--list"))
+		return list();
 	if (argc != 4) {
 		fprintf(stderr, "usage: hide_report DUMP VERSION REVISIONS\n");
 		return 2;

@@ -313,11 +313,19 @@ static void put_companions(struct mk *m)
 	static const char *const lists[] = {
 		"ModifiedPageListHead", "ModifiedNoWritePageListHead",
 	};
+	static const char *const free_lists[] = {
+		"ZeroedPageListHead", "FreePageListHead", "StandbyPageListHead",
+	};
 	char path[96];
 
+	for (uint64_t i = 0; i < PSC_ARRAY_SIZE(free_lists); i++) {
+		snprintf(path, sizeof(path), "P:PageLists.%s.ListName",
+			 free_lists[i]);
+		put_place(m, path, i);		// _MMLISTS, vm 2.1
+	}
 	for (uint64_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "P:Vp.%s.ListName", lists[i]);
-		put_place(m, path, 3 + i);	// _MMLISTS, vm 2.1
+		put_place(m, path, 3 + i);
 		snprintf(path, sizeof(path), "Mm%s", lists[i]);
 		if (mk_has_symbol(m, path))
 			mk_field(m, mk_symbol(m, path), "_MMPFNLIST.ListName",
