@@ -86,6 +86,7 @@ struct psc_error *psc_pe_open_file(const uint8_t *data, uint64_t size,
 	if ((err = psc_pe_open(&src, what, &pe)))
 		return err;
 	ret->pe = pe;
+	ret->pe.unbound = true;
 	return NULL;
 }
 

@@ -8,7 +8,6 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/vec.h"
-#include "pe/file.h"
 #include "pe/window.h"
 
 enum {
@@ -91,7 +90,7 @@ static void read_module(struct import_reader *x, const struct descriptor *d)
 {
 	// Images without a name table keep the names in the slots, on disk.
 	uint32_t names = d->names ? d->names
-		       : psc_pe_as_file(x->pe) ? d->slots : 0;
+		       : x->pe->unbound ? d->slots : 0;
 	PSC_CLEANUP(psc_free_ptr) char *module = read_text(x, d->name);
 
 	for (uint32_t i = 0; x->out.n < SLOTS_MAX && !x->oom; i++) {

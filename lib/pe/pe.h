@@ -34,6 +34,7 @@ struct psc_pe {
 	struct psc_image_source src;
 	uint16_t machine;	/**< 0x8664, 0x14c, 0xaa64. */
 	bool is64;		/**< PE32+. */
+	bool unbound;		/**< A file: import slots hold names yet. */
 	uint32_t timestamp, image_size, checksum, entry_rva, headers_size;
 	uint64_t image_base;	/**< From the header. */
 	uint32_t symbols_offset, n_symbols;	/**< COFF table, in the file. */

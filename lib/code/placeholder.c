@@ -1,3 +1,0 @@
-// SPDX-License-Identifier: MIT
-// Placeholder until the layer's first file lands.
-int psc_code_placeholder;
