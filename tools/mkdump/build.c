@@ -83,6 +83,20 @@ static void symbols_truth(struct mk *m)
 	json_object_object_add(s, "age", json_object_new_int64(id->age));
 }
 
+/** How the dump was made: for tests of the builder, not for readers. */
+static void builder_truth(struct mk *m)
+{
+	struct json_object *b = mk_truth(m, "builder");
+	int64_t expansion = 0;
+
+	for (size_t i = 0; i < m->tags->v.n; i++)
+		expansion += m->tags->v.v[i].expansion;
+	json_object_object_add(b, "pte_mask", mk_json_hex(m->pte_mask));
+	json_object_object_add(b, "levels", json_object_new_int64(m->levels));
+	json_object_object_add(b, "expansion_tags",
+			       json_object_new_int64(expansion));
+}
+
 void mk_finish(struct mk *m)
 {
 	if (!m->kern)
@@ -102,5 +116,6 @@ void mk_finish(struct mk *m)
 	mk_processes_finish(m);	// copies the kernel half of the top table
 	symbols_truth(m);
 	mk_pool_check_fixed(m);
+	builder_truth(m);
 	mk_late_run(m);
 }

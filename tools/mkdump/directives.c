@@ -38,6 +38,7 @@ const struct mk_directive mk_directives[] = {
 	{"processors", mk_do_processors},
 	{"ram", mk_do_ram},
 	{"ram-run", mk_do_ram_run},
+	{"random-tags", mk_do_random_tags},
 	{"seed", mk_do_seed},
 	{"session", mk_do_session},
 	{"session-tag", mk_do_session_tag},

@@ -114,6 +114,25 @@ void mk_do_tag(struct mk *m, struct mk_args *a)
 		m->tags->expansion_size = 64;
 }
 
+void mk_do_random_tags(struct mk *m, struct mk_args *a)
+{
+	uint64_t seed = m->seed ^ 0x7a65;
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789";
+
+	for (uint64_t n = mk_word_num(a, 0); n > 0; n--) {
+		uint64_t frees = mk_random(&seed) >> (40 + n % 20);
+		uint64_t live = mk_random_below(&seed, 3000);
+		uint32_t key = 0;
+
+		for (int i = 0; i < 4; i++)
+			key = key << 8 | (uint8_t)letters[mk_random_below(
+				&seed, sizeof(letters) - 1)];
+		mk_tag_add(m, key, n % 3 == 0, frees + live, frees,
+			   live * (2 + mk_random_below(&seed, 40)) * 16);
+	}
+}
+
 void mk_do_session_tag(struct mk *m, struct mk_args *a)
 {
 	struct mk_tag t = parse_tag(m, a);

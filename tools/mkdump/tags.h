@@ -36,6 +36,8 @@ void mk_tag_text(uint32_t key, char out[17]);
 uint32_t mk_tag_hash(uint32_t tag);
 
 void mk_do_tag(struct mk *m, struct mk_args *a);
+/** `random-tags N`: what a machine has besides the tags that matter. */
+void mk_do_random_tags(struct mk *m, struct mk_args *a);
 void mk_do_session_tag(struct mk *m, struct mk_args *a);
 void mk_do_tag_table(struct mk *m, struct mk_args *a);
 void mk_tags_finish(struct mk *m);
