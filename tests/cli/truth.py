@@ -43,6 +43,8 @@ def differences(found, want, path=""):
             return [f"{path}: {found!r:.60} is no object"]
         bad = []
         for key, value in want.items():
+            if key == "builder":        # how it was made, not a finding
+                continue
             if key not in found:
                 bad.append(f"{path}/{key}: missing")
             else:

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mk.h"
 
@@ -17,7 +18,8 @@ void mk_fail(const struct mk *m, const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
-	exit(1);
+	// No clean-up: the process ends, and so does what it holds.
+	_exit(1);
 }
 
 void mk_check(const struct mk *m, struct psc_error *err)
