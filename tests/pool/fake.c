@@ -187,6 +187,16 @@ WEAK struct psc_error *psc_mem_read_all(struct psc_mem *m, uint64_t va,
 			       "%s", what);
 }
 
+WEAK struct psc_error *psc_mem_u32(struct psc_mem *m, uint64_t va,
+				   const char *what, uint32_t *v)
+{
+	return psc_mem_read_all(m, va, v, sizeof(*v), what);
+}
+
+WEAK void psc_mem_count_unreadable(struct psc_mem *m)
+{
+}
+
 WEAK bool psc_mem_is_sparse(const struct psc_mem *m)
 {
 	return false;
@@ -245,6 +255,33 @@ WEAK const struct psc_dump *psc_kernel_dump(const struct psc_kernel *k)
 WEAK const struct psc_dump_header *psc_dump_header(const struct psc_dump *d)
 {
 	return &f.header;
+}
+
+WEAK const char *psc_kernel_wanted(const struct psc_kernel *k)
+{
+	return NULL;
+}
+
+WEAK const char *psc_dump_why_no_pages(const struct psc_dump *d)
+{
+	return NULL;
+}
+
+WEAK size_t psc_kernel_n_proofs(const struct psc_kernel *k)
+{
+	return 0;
+}
+
+WEAK const struct psc_proof *psc_kernel_proof(const struct psc_kernel *k,
+					      size_t i)
+{
+	return NULL;
+}
+
+// Only whether there are names at all is asked of it.
+WEAK const struct psc_sym *psc_kernel_sym(const struct psc_kernel *k)
+{
+	return (const struct psc_sym *)&f;
 }
 
 WEAK uint32_t psc_kernel_family(const struct psc_kernel *k)
