@@ -30,7 +30,7 @@ struct fake_kernel {
 	struct fake_machine m;
 	// Header fields, set before opening.
 	uint32_t build, processors;
-	uint64_t kdbg, modules, processes, parameter1;
+	uint64_t kdbg, modules, processes, pfn_database, parameter1;
 	struct psc_dump *d;
 	struct psc_mem *mem;
 	struct psc_kernel *k;
@@ -46,6 +46,7 @@ static inline void fk_init(struct fake_kernel *f)
 	f->kdbg = FK_BASE + FK_KDBG_RVA;
 	f->modules = FK_BASE + FK_MODULES_RVA;
 	f->processes = FK_BASE + FK_PROCESSES_RVA;
+	f->pfn_database = FK_BASE + 0xcfc500;
 }
 
 static inline void fk_free(struct fake_kernel *f)
@@ -162,7 +163,7 @@ static inline void fk_header(const struct fake_kernel *f, uint8_t h[0x2000])
 	psc_put32(h + 8, 15);
 	psc_put32(h + 0xc, f->build);
 	psc_put64(h + 0x10, f->m.root);
-	psc_put64(h + 0x18, FK_BASE + 0xcfc500);
+	psc_put64(h + 0x18, f->pfn_database);
 	psc_put64(h + 0x20, f->modules);
 	psc_put64(h + 0x28, f->processes);
 	psc_put32(h + 0x30, 0x8664);

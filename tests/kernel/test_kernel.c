@@ -69,6 +69,45 @@ static void known_by_addresses(void **state)
 	assert_null(psc_kernel_wanted(f.k));
 }
 
+// A slot of KDBG filled with a name's address in @p version.
+static void slot_of(const char *version, unsigned int slot, const char *name)
+{
+	struct psc_sym *sym;
+	uint64_t rva;
+	size_t i;
+
+	assert_true(psc_builtin_find_version(version, "x64", &i));
+	CHECK_OK(psc_builtin_open(i, &sym));
+	CHECK_OK(psc_sym_rva(sym, name, &rva));
+	psc_sym_free(sym);
+	fake_w64(&f.m, f.kdbg + slot, FK_BASE + rva);
+}
+
+// 9600.19913 to .20040 share all addresses that KDBG tells: their layout is
+// used, the version stays open and the candidates are listed.
+static void lookalikes(void **state)
+{
+	const char *version = "6.3.9600.19939";
+
+	f.build = 9600;
+	f.kdbg = f.modules = f.processes = 0xffffa00000001000;
+	f.pfn_database = 0;
+	fk_image(&f, FK_BASE, NULL);
+	fk_kdbg(&f, f.kdbg, 0x360);
+	slot_of(version, 0x48, "PsLoadedModuleList");
+	slot_of(version, 0x50, "PsActiveProcessHead");
+	slot_of(version, 0xc0, "MmPfnDatabase");
+	slot_of(version, 0x1b8, "PoolTrackTable");
+	slot_of(version, 0x218, "KiProcessorBlock");
+	fk_open(&f, NULL);
+	assert_string_equal(psc_sym_source(psc_kernel_sym(f.k)), "builtin");
+	assert_null(psc_kernel_version(f.k));
+	assert_false(psc_kernel_pdb(f.k)->known);
+	assert_true(fk_has_note(&f, "alike"));
+	assert_true(fk_has_note(&f, "6.3.9600.19913"));
+	assert_int_equal(psc_kernel_family(f.k), 9600);
+}
+
 static void one_wrong_address_is_no_match(void **state)
 {
 	f.build = UNKNOWN_BUILD;
@@ -316,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(known_by_pdb),
 		T(known_by_addresses),
+		T(lookalikes),
 		T(one_wrong_address_is_no_match),
 		T(unknown_pdb_is_asked_for),
 		T(recovery_is_the_last_source),
