@@ -302,18 +302,25 @@ static struct psc_error *find_source(const struct psc_analysis *a,
 				     struct place *place,
 				     const struct source **ret)
 {
-	struct psc_error *err = &psc_absent;
+	struct psc_error *first = &psc_absent;
 
 	for (size_t i = 0; i < MAX_SOURCES; i++) {
 		if (!from[i].symbol && !from[i].kdbg)
 			break;
-		err = locate(a->kernel, &from[i], place);
+		struct psc_error *err = locate(a->kernel, &from[i], place);
 		*ret = &from[i];
-		if (!psc_error_catch(&err, PSC_ERR_ABSENT))
+		if (!err || (err->code != PSC_ERR_ABSENT &&
+			     err->code != PSC_ERR_UNSUPPORTED)) {
+			psc_error_free(first);
 			return err;
-		err = &psc_absent;
+		}
+		// Exists but is not proven: another way to it may be.
+		if (err->code == PSC_ERR_UNSUPPORTED && first == &psc_absent)
+			first = err;
+		else
+			psc_error_free(err);
 	}
-	return err;
+	return first;
 }
 
 static void read_counter(const struct psc_analysis *a, struct psc_vm *vm,

@@ -101,6 +101,27 @@ static void ask_symbols(const struct psc_kernel *k, uint32_t count,
 	}
 }
 
+// Address of the memory manager's visible state: 14393 on.
+static struct psc_error *visible_state(const struct psc_kernel *k,
+				       uint64_t *va)
+{
+	struct psc_field f;
+	struct psc_error *err = psc_kernel_symbol(k, "MiState", va);
+
+	if (!err)
+		err = psc_kernel_field(k, "_MI_SYSTEM_INFORMATION.Vs", &f);
+	if (!err) {
+		*va += f.offset;
+		return NULL;
+	}
+	// A recovered kernel may know it by its pointer alone.
+	if (!psc_error_catch(&err, PSC_ERR_UNSUPPORTED))
+		return err;
+	if ((err = psc_kernel_symbol(k, "MiVisibleState", va)))
+		return err;
+	return psc_kernel_pointer(k, *va, "MiVisibleState", va);
+}
+
 // The type that the kernel gave to the address space slot of @p base.
 static const char *type_name(const struct psc_kernel *k, uint64_t state,
 			     uint64_t base)
@@ -109,10 +130,10 @@ static const char *type_name(const struct psc_kernel *k, uint64_t state,
 	uint8_t type;
 	struct psc_error *err;
 
-	if ((err = psc_kernel_field(k, "_MI_SYSTEM_INFORMATION.Vs."
-				    "SystemVaTypeCount", &n)) ||
-	    (err = psc_kernel_field(k, "_MI_SYSTEM_INFORMATION.Vs."
-				    "SystemVaType", &types))) {
+	if ((err = psc_kernel_field(k, "_MI_VISIBLE_STATE.SystemVaTypeCount",
+				    &n)) ||
+	    (err = psc_kernel_field(k, "_MI_VISIBLE_STATE.SystemVaType",
+				    &types))) {
 		psc_error_free(err);
 		return NULL;
 	}
@@ -147,11 +168,11 @@ static struct psc_error *read_regions(const struct psc_kernel *k,
 {
 	uint64_t state;
 	struct psc_field f;
-	struct psc_error *err = psc_kernel_symbol(k, "MiState", &state);
+	struct psc_error *err = visible_state(k, &state);
 
 	if (!err)
-		err = psc_kernel_field(
-			k, "_MI_SYSTEM_INFORMATION.Vs.SystemVaRegions", &f);
+		err = psc_kernel_field(k, "_MI_VISIBLE_STATE.SystemVaRegions",
+				       &f);
 	if (err)
 		return err;
 	uint32_t count = PSC_MIN(f.count, (uint32_t)MAX_REGIONS);
@@ -229,16 +250,15 @@ static struct psc_error *pte_type(const struct psc_kernel *k, uint64_t *total,
 				  uint64_t *unused)
 {
 	uint64_t va;
-	struct psc_error *err = psc_kernel_symbol(k, "MiState", &va);
+	struct psc_error *err = visible_state(k, &va);
 
 	if (!err) {
-		if ((err = psc_kernel_get(k, va, "_MI_SYSTEM_INFORMATION.Vs."
+		if ((err = psc_kernel_get(k, va, "_MI_VISIBLE_STATE."
 					  "SystemPteInfo.TotalSystemPtes",
 					  total)))
 			return err;
-		return psc_kernel_get(k, va, "_MI_SYSTEM_INFORMATION.Vs."
-				      "SystemPteInfo.TotalFreeSystemPtes",
-				      unused);
+		return psc_kernel_get(k, va, "_MI_VISIBLE_STATE.SystemPteInfo."
+				      "TotalFreeSystemPtes", unused);
 	}
 	if (!psc_error_catch(&err, PSC_ERR_ABSENT))
 		return err;

@@ -246,6 +246,26 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 	return a < b + b_size && b < a + a_size;
 }
 
+/** MiState as @p c has it: a place, and nonpaged pool counted as in the visible
+ *  state, whose commit for it is about as many pages. This tells a layout with
+ *  another distance between the two. */
+static bool is_state(const struct rec *r, const struct rec_candidate *c,
+		     uint64_t va)
+{
+	uint64_t allocated, commit;
+	uint64_t size = rec_sizeof(c, "_MI_SYSTEM_INFORMATION");
+	if (!size || !rec_data(r, va, size) ||
+	    (r->partition && overlaps(va, size, r->partition,
+				      rec_sizeof(c, "_MI_PARTITION"))))
+		return false;
+	return rec_get(r, c, va, "_MI_SYSTEM_INFORMATION.Pools."
+		       "AllocatedNonPagedPool", &allocated) &&
+	       rec_get(r, c, r->visible, "_MI_VISIBLE_STATE."
+		       "NonPagedPoolCommit", &commit) &&
+	       allocated && allocated <= 2 * commit &&
+	       commit <= 2 * allocated;
+}
+
 void rec_find_state(struct rec *r, struct psc_proof *p)
 {
 	const struct rec_candidate *first = NULL;
@@ -255,26 +275,23 @@ void rec_find_state(struct rec *r, struct psc_proof *p)
 	}
 	for (size_t i = 0; i < r->layouts->n; i++) {
 		struct rec_candidate *c = &r->layouts->v[i];
-		uint64_t size = rec_sizeof(c, "_MI_SYSTEM_INFORMATION");
 		uint64_t va = r->visible -
 			      rec_offset(c, "_MI_SYSTEM_INFORMATION.Vs");
-		if (!rec_in(c, REC_VISIBLE) || !size ||
-		    !rec_data(r, va, size) ||
-		    (r->partition &&
-		     overlaps(va, size, r->partition,
-			      rec_sizeof(c, "_MI_PARTITION"))))
+		if (!rec_in(c, REC_VISIBLE) || !is_state(r, c, va))
 			rec_refute(c, REC_STATE);
 		else if (!first)
 			first = c;
 	}
 	if (!first) {
-		rec_says(r, p, "no layout fits between its neighbours");
+		rec_says(r, p, "in front of the visible state no layout "
+			 "finds as much nonpaged pool as is committed");
 		return;
 	}
 	p->proven = true;
 	p->address = r->visible -
 		     rec_offset(first, "_MI_SYSTEM_INFORMATION.Vs");
-	rec_says(r, p, "*MiVisibleState less Vs of %s; %zu layouts fit",
+	rec_says(r, p, "*MiVisibleState less Vs of %s, and nonpaged pool is "
+		 "counted there; %zu layouts fit",
 		 first->kernel->version, rec_n_in(r, REC_STATE));
 	rec_add_symbol(r, "MiState", p->address);
 	r->layouts->proven |= 1u << REC_STATE;

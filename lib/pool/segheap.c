@@ -371,7 +371,7 @@ static bool check_signature(struct psc_pool_view *v, uint64_t va,
 static void read_delayed(struct psc_pool_view *v, uint64_t va,
 			 struct psc_mem *m)
 {
-	uint64_t at;
+	uint64_t at = 0;
 	struct psc_error *err = offset_of(v, "_SEGMENT_HEAP.VsContext."
 					  "DelayFreeContext.ListHead", &at);
 

@@ -141,6 +141,9 @@ static void make_mm(struct world *w)
 	make_partition(w, symbol(w, "MiSystemPartition"));
 	fake_w64(&w->machine, symbol(w, "MiVisibleState"), vs);
 	set(w, vs, "_MI_VISIBLE_STATE.MaximumNonPagedPoolInPages", 1ULL << 32);
+	set(w, vs, "_MI_VISIBLE_STATE.NonPagedPoolCommit", 36001);
+	set(w, state, "_MI_SYSTEM_INFORMATION.Pools.AllocatedNonPagedPool",
+	    34846);
 	set(w, vs, "_MI_VISIBLE_STATE.SystemPteInfo.TotalSystemPtes", 100);
 	set(w, vs, "_MI_VISIBLE_STATE.SystemPteInfo.TotalFreeSystemPtes", 50);
 	uint64_t regions = vs +
@@ -426,6 +429,22 @@ static void without_pte_slot(void **state)
 	free_world(&w);
 }
 
+/** All that could tell the distance of MiState from its Vs is gone. */
+static void state_without_pool(void **state)
+{
+	(void)state;
+	struct world w;
+	make_world(&w);
+	set(&w, symbol(&w, "MiState"),
+	    "_MI_SYSTEM_INFORMATION.Pools.AllocatedNonPagedPool", 0);
+	struct psc_recovered *r = recover(&w);
+	expect_proven(r, "MiVisibleState", true);
+	expect_proven(r, "MiState", false);
+	expect_not_given(r, "_MI_SYSTEM_INFORMATION.Vs.DriverCommit");
+	done(r);
+	free_world(&w);
+}
+
 static void second_pointer_to_visible(void **state)
 {
 	(void)state;
@@ -570,6 +589,7 @@ int main(void)
 		cmocka_unit_test(stray_page_counts),
 		cmocka_unit_test(no_physical_pages),
 		cmocka_unit_test(without_pte_slot),
+		cmocka_unit_test(state_without_pool),
 		cmocka_unit_test(second_pointer_to_visible),
 		cmocka_unit_test(stale_pool_state),
 		cmocka_unit_test(damaged_tag_table),
