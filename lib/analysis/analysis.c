@@ -4,6 +4,7 @@
 #include "analysis/vm.h"
 #include "base/bytes.h"
 #include "pool/tagtable.h"
+#include "pool/view.h"
 
 /** To add a section: write its function in its own file and add a row. */
 static const struct section {
@@ -16,6 +17,7 @@ static const struct section {
 	{ PSC_SECTION_VM, "vm", psc_analyse_vm },
 	{ PSC_SECTION_POOLUSED, "poolused", psc_analyse_poolused },
 	{ PSC_SECTION_BIGPOOL, "bigpool", psc_analyse_bigpool },
+	{ PSC_SECTION_WALK, "walk", psc_analyse_walk },
 	{ PSC_SECTION_FINDINGS, "findings", psc_analyse_findings },
 };
 
@@ -70,6 +72,7 @@ void psc_analysis_deinit(struct psc_analysis *a)
 	psc_processes_free(a->processes);
 	psc_tag_table_free(a->tag_table);
 	psc_vm_free(a->vm);
+	psc_pool_view_free(a->view);
 }
 
 struct psc_error *psc_analysis_modules(struct psc_analysis *a,

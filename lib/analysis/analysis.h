@@ -14,6 +14,7 @@
 #include "psc/psc.h"
 
 struct psc_pooltags;
+struct psc_pool_view;
 struct psc_tag_table;
 struct psc_vm;
 
@@ -34,6 +35,7 @@ struct psc_analysis {
 	struct psc_processes *processes;
 	struct psc_tag_table *tag_table;
 	struct psc_vm *vm;
+	struct psc_pool_view *view;	/**< analysis/walk.h */
 };
 
 /**
@@ -49,6 +51,7 @@ PSC_NODISCARD struct psc_error *psc_analyse_modules(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_vm(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_poolused(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_bigpool(struct psc_analysis *a);
+PSC_NODISCARD struct psc_error *psc_analyse_walk(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_findings(struct psc_analysis *a);
 
 // --- shared reads ------------------------------------------------------------

@@ -30,6 +30,7 @@ struct scan {
 static void scan_guard(struct scan *s)
 {
 	psc_modules_free(s->mods);
+	psc_mem_free(s->m);
 }
 
 struct psc_error *psc_view_partial(struct psc_pool_view *v)
@@ -237,7 +238,7 @@ struct psc_error *psc_partial_walk(struct psc_pool_view *v, uint64_t start,
 				   struct psc_walk *w)
 {
 	PSC_CLEANUP(scan_guard) struct scan s = {
-		.v = v, .m = psc_kernel_mem(v->k), .sink = sink, .walk = w,
+		.v = v, .sink = sink, .walk = w,
 	};
 	PSC_FREE uint8_t *buf = malloc(PIECE);
 	struct psc_va_range r;
@@ -246,7 +247,10 @@ struct psc_error *psc_partial_walk(struct psc_pool_view *v, uint64_t start,
 
 	if (!buf)
 		return &psc_nomem;
-	if ((err = psc_modules_read(v->k, false, &s.mods)))
+	// What the probes around a header miss is nobody's loss: a clone
+	// counts it, and is not asked.
+	if ((err = psc_mem_clone(psc_kernel_mem(v->k), &s.m)) ||
+	    (err = psc_modules_read(v->k, false, &s.mods)))
 		return err;
 	while (psc_mem_next_range(s.m, &pos, end, &r)) {
 		// Unaligned pieces: headers lie at multiples of 16.

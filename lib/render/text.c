@@ -20,6 +20,7 @@ static const struct view {
 	{ "vm", text_view_vm },
 	{ "poolused", text_view_poolused },
 	{ "bigpool", text_view_bigpool },
+	{ "walk", text_view_walk },
 };
 
 struct psc_error *psc_render_text(struct psc_report *r, const char *view,

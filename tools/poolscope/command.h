@@ -22,5 +22,6 @@ int cmd_lm(int argc, char **argv);
 int cmd_vm(int argc, char **argv);
 int cmd_poolused(int argc, char **argv);
 int cmd_bigpool(int argc, char **argv);
+int cmd_walk(int argc, char **argv);
 
 #endif

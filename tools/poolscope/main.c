@@ -28,6 +28,8 @@ static const struct command {
 	  "pool by tag, as !poolused", "poolscope poolused" },
 	{ "bigpool", cmd_bigpool, "DUMP", "allocations of whole pages",
 	  "poolscope bigpool" },
+	{ "walk", cmd_walk, "DUMP", "every block, against the counters",
+	  "poolscope walk" },
 };
 
 static void usage(FILE *out)

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: MIT
+// The walk section: what lies in the pool's pages, and whether the counters
+// agree with it.
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analysis/analysis.h"
+#include "analysis/finding.h"
+#include "analysis/tagsum.h"
+#include "analysis/walk.h"
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "pool/tagtable.h"
+
+#define MAX_THREADS 16u
+/** Blocks that other processors can have had in hand at the crash. */
+#define IN_FLIGHT 2u
+
+unsigned int psc_walk_threads(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > (long)MAX_THREADS ? MAX_THREADS
+						 : (unsigned int)n;
+}
+
+struct psc_error *psc_analysis_view(struct psc_analysis *a,
+				    struct psc_pool_view **ret)
+{
+	struct psc_error *err = NULL;
+	const char *wanted = psc_kernel_wanted(a->kernel);
+
+	if (!a->view)
+		err = psc_pool_view_open(a->kernel, &a->view);
+	if (psc_error_catch(&err, PSC_ERR_ABSENT))
+		return psc_error_new(PSC_ERR_ABSENT, "%s: the pool cannot be "
+				     "read: %s", psc_dump_path(a->dump),
+				     wanted ? wanted
+					    : "the kernel's layouts are not "
+					      "known");
+	if (!err)
+		*ret = a->view;
+	return err;
+}
+
+struct psc_error *psc_walk_tags(struct psc_analysis *a,
+				struct psc_tagsum *sum, struct psc_walk *walk)
+{
+	unsigned int n = psc_walk_threads();
+	struct psc_tagsum part[MAX_THREADS] = { 0 };
+	struct psc_sink sinks[MAX_THREADS];
+	struct psc_pool_view *view;
+	struct psc_error *err = psc_analysis_view(a, &view);
+
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < n; i++)
+		sinks[i] = psc_tagsum_sink(&part[i]);
+	err = psc_pool_walk(view, sinks, n, a->progress, walk);
+	for (unsigned int i = 0; i < n; i++) {
+		psc_tagsum_join(sum, &part[i]);
+		psc_tagsum_free(&part[i]);
+	}
+	if (!err && sum->nomem)
+		err = &psc_nomem;
+	psc_tagsum_sort(sum);
+	return err;
+}
+
+// --- pools -------------------------------------------------------------------
+
+static void set_pool(struct psc_value *list, const struct psc_span *s,
+		     uint64_t big)
+{
+	struct psc_value *o = psc_add_object(list);
+
+	psc_set_str(o, "pool", psc_pool_kind_name(s->pool));
+	psc_set_uint(o, "node", s->node);
+	psc_set_uint(o, "pages_total", s->pages_total);
+	psc_set_uint(o, "pages_read", s->pages_read);
+	psc_set_uint(o, "pages_missing", s->pages_missing);
+	psc_set_uint(o, "pages_paged_out", s->pages_paged_out);
+	psc_set_uint(o, "pages_big", s->pages_big);
+	psc_set_uint(o, "pages_stale", s->pages_stale);
+	psc_set_uint(o, "blocks", s->st.blocks);
+	psc_set_uint(o, "bytes_in_use", s->st.in_use + big);
+	psc_set_uint(o, "bytes_big", big);
+	psc_set_uint(o, "bytes_free", s->st.free);
+	psc_set_uint(o, "bytes_cached", s->st.cached);
+	psc_set_uint(o, "bytes_overhead", s->st.overhead);
+	psc_set_uint(o, "bytes_unattributed", s->st.unattributed);
+	psc_set_uint(o, "bytes_skipped", s->st.skipped);
+	psc_set_uint(o, "bytes_on_missing_pages", s->st.missing);
+	psc_set_uint(o, "faults", s->st.faults);
+}
+
+/** Pools whose only blocks are big allocations have a row too. */
+static void add_big_only(struct psc_walk *w, const struct psc_tagsum *sum)
+{
+	for (unsigned int i = 0; i < PSC_ARRAY_SIZE(sum->big_bytes); i++) {
+		bool there = false;
+
+		for (size_t j = 0; j < w->n; j++)
+			there |= w->v[j].pool == i;
+		if (there || !sum->big_bytes[i])
+			continue;
+		struct psc_span *v = realloc(w->v, (w->n + 1) * sizeof(*v));
+		if (!v)
+			return;
+		w->v = v;
+		v[w->n++] = (struct psc_span){ .pool = i };
+	}
+}
+
+static void set_pools(struct psc_value *o, struct psc_walk *w,
+		      const struct psc_tagsum *sum)
+{
+	struct psc_value *list = psc_set_array(o, "pools");
+	bool given[PSC_ARRAY_SIZE(sum->big_bytes)] = { false };
+
+	add_big_only(w, sum);
+	for (size_t i = 0; i < w->n; i++) {
+		enum psc_pool_kind k = w->v[i].pool;
+
+		// The table does not tell nodes: its bytes go to the first.
+		set_pool(list, &w->v[i], given[k] ? 0 : sum->big_bytes[k]);
+		given[k] = true;
+	}
+}
+
+// --- tags --------------------------------------------------------------------
+
+static void set_sum(struct psc_value *o, const char *key,
+		    const struct psc_sum *s)
+{
+	struct psc_value *c = psc_set_object(o, key);
+
+	psc_set_uint(c, "blocks", s->blocks);
+	psc_set_uint(c, "bytes", s->bytes);
+}
+
+static void set_tags(struct psc_value *o, const struct psc_tagsum *sum)
+{
+	struct psc_value *list = psc_set_array(o, "tags");
+
+	for (size_t i = 0; i < sum->n; i++) {
+		const struct psc_tagsum_row *r = &sum->v[i];
+
+		if (!r->nonpaged.blocks && !r->paged.blocks &&
+		    !r->session.blocks && !r->special.blocks)
+			continue;
+		struct psc_value *t = psc_add_object(list);
+		psc_set_tag(t, "tag", r->tag);
+		psc_set_hex(t, "tag_hex", r->tag);
+		set_sum(t, "nonpaged", &r->nonpaged);
+		set_sum(t, "paged", &r->paged);
+		if (r->session.blocks)
+			set_sum(t, "session", &r->session);
+		if (r->special.blocks)
+			set_sum(t, "special", &r->special);
+	}
+}
+
+// --- reconciliation ----------------------------------------------------------
+
+/** What is known to be missing of one kind of pool. */
+struct gaps {
+	bool missing, paged_out, skipped;
+};
+
+struct reconcile {
+	struct psc_analysis *a;
+	struct psc_value *list;
+	const struct psc_view_info *info;
+	const struct psc_tagsum *sum;
+	bool counters_complete;
+	unsigned int counter_bits;
+	struct gaps nonpaged, paged;
+	uint64_t equal, explained, unexplained;
+};
+
+static void add_gaps(struct gaps *g, const struct psc_span *s)
+{
+	g->missing |= s->pages_missing || s->st.missing;
+	g->paged_out |= s->pages_paged_out;
+	g->skipped |= s->st.skipped;
+}
+
+static void find_gaps(struct reconcile *r, const struct psc_walk *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		bool paged = w->v[i].pool == PSC_POOL_PAGED;
+
+		add_gaps(paged ? &r->paged : &r->nonpaged, &w->v[i]);
+	}
+	if (!r->info->big.complete || r->info->segments_unreadable) {
+		r->nonpaged.missing = true;
+		r->paged.missing = true;
+	}
+}
+
+/** The reasons that fit; @return how many. */
+static unsigned int reasons(const struct reconcile *r,
+			    const struct psc_tagsum_row *row, bool paged,
+			    uint64_t counter, uint64_t walked,
+			    int64_t block_diff, const char *why[8])
+{
+	const struct gaps *g = paged ? &r->paged : &r->nonpaged;
+	unsigned int n = 0;
+
+	if (walked < counter) {
+		if (g->missing)
+			why[n++] = "missing-pages";
+		if (g->paged_out)
+			why[n++] = "paged-out";
+		if (row && row->session.bytes)
+			why[n++] = "session";
+	} else {
+		if (!r->counters_complete)
+			why[n++] = "missing-pages";
+		// A cache that could not be read, or is not known, hides
+		// which blocks were freed.
+		if (!r->info->complete || r->info->newest)
+			why[n++] = "cached-blocks";
+	}
+	if (row && row->special.bytes)
+		why[n++] = "special";
+	if (row && row->tag == 0x67617246)	// "Frag"
+		why[n++] = "frag";
+	if (!n && block_diff >= -(int64_t)IN_FLIGHT &&
+	    block_diff <= (int64_t)IN_FLIGHT && counter && walked)
+		why[n++] = "in-flight";
+	return n;
+}
+
+static void one_side(struct reconcile *r, uint32_t tag, uint64_t counter,
+		     uint64_t walked, bool paged)
+{
+	char text[PSC_TAG_TEXT];
+
+	if (counter && walked)
+		return;
+	psc_tag_text(tag, text);
+	psc_finding_add(r->a, "tag-on-one-side", PSC_WARNING,
+			"/walk/reconciliation", counter
+			? "the counters say that tag %s holds %" PRIu64
+			  " bytes of %s pool, but no block of it was found"
+			: "blocks of tag %s with %" PRIu64 " bytes lie in the "
+			  "%s pool, but the counters know none", text,
+			counter ? counter : walked, paged ? "paged" : "nonpaged");
+}
+
+static void compare(struct reconcile *r, uint32_t tag,
+		    const struct psc_tag_counts *c,
+		    const struct psc_tagsum_row *row, bool paged,
+		    int64_t outstanding)
+{
+	static const struct psc_sum none;
+	const struct psc_sum *w = !row ? &none : paged ? &row->paged
+						       : &row->nonpaged;
+	const char *why[8];
+
+	if (c->bytes == w->bytes) {
+		r->equal += c->bytes != 0;
+		return;
+	}
+	unsigned int n = reasons(r, row, paged, c->bytes, w->bytes,
+				 outstanding - (int64_t)w->blocks, why);
+	struct psc_value *o = psc_add_object(r->list);
+	psc_set_tag(o, "tag", tag);
+	psc_set_str(o, "pool", paged ? "paged" : "nonpaged");
+	psc_set_int(o, "counter_bytes", (int64_t)c->bytes);
+	psc_set_uint(o, "walked_bytes", w->bytes);
+	psc_set_int(o, "counter_blocks", outstanding);
+	psc_set_uint(o, "walked_blocks", w->blocks);
+	struct psc_value *list = psc_set_array(o, "explained_by");
+	for (unsigned int i = 0; i < n; i++)
+		psc_add_str(list, why[i]);
+	if (n) {
+		r->explained++;
+		return;
+	}
+	psc_add_str(list, "unexplained");
+	r->unexplained++;
+	one_side(r, tag, c->bytes, w->bytes, paged);
+}
+
+/** A tag can stand in the table and in its expansion: both count. */
+static void add_counts(struct psc_tag_counts *to,
+		       const struct psc_tag_counts *from)
+{
+	to->allocs += from->allocs;
+	to->frees += from->frees;
+	to->bytes += from->bytes;
+}
+
+static int row_by_tag(const void *a, const void *b)
+{
+	const struct psc_tag_row *x = a, *y = b;
+	uint32_t p = __builtin_bswap32(x->tag), q = __builtin_bswap32(y->tag);
+
+	return p < q ? -1 : p > q;
+}
+
+/** Rows sorted by tag, each tag once. The overflow bucket has no tag. */
+static size_t merged_rows(const struct psc_tag_table *t,
+			  struct psc_tag_row *v)
+{
+	size_t n = 0, out = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (!t->v[i].overflow)
+			v[n++] = t->v[i];
+	}
+	if (n)
+		qsort(v, n, sizeof(*v), row_by_tag);
+	for (size_t i = 0; i < n; i++) {
+		if (out && v[out - 1].tag == v[i].tag) {
+			add_counts(&v[out - 1].nonpaged, &v[i].nonpaged);
+			add_counts(&v[out - 1].paged, &v[i].paged);
+		} else {
+			v[out++] = v[i];
+		}
+	}
+	return out;
+}
+
+static void compare_both(struct reconcile *r, const struct psc_tag_table *t,
+			 const struct psc_tag_row *c,
+			 const struct psc_tagsum_row *w)
+{
+	uint32_t tag = c ? c->tag : w->tag;
+	static const struct psc_tag_counts none;
+	const struct psc_tag_counts *nonpaged = c ? &c->nonpaged : &none;
+	const struct psc_tag_counts *paged = c ? &c->paged : &none;
+
+	compare(r, tag, nonpaged, w, false, psc_tag_outstanding(t, nonpaged));
+	compare(r, tag, paged, w, true, psc_tag_outstanding(t, paged));
+}
+
+/** Merge the two sorted lists: counters and walk. */
+static void compare_all(struct reconcile *r, const struct psc_tag_table *t,
+			const struct psc_tag_row *rows, size_t n)
+{
+	size_t i = 0, j = 0;
+
+	while (i < n || j < r->sum->n) {
+		const struct psc_tag_row *c = i < n ? &rows[i] : NULL;
+		const struct psc_tagsum_row *w = j < r->sum->n
+			? &r->sum->v[j] : NULL;
+		uint32_t p = c ? __builtin_bswap32(c->tag) : UINT32_MAX;
+		uint32_t q = w ? __builtin_bswap32(w->tag) : UINT32_MAX;
+
+		compare_both(r, t, p <= q ? c : NULL, q <= p ? w : NULL);
+		i += p <= q;
+		j += q <= p;
+	}
+}
+
+static struct psc_error *reconcile(struct psc_analysis *a,
+				   struct psc_value *o,
+				   const struct psc_tagsum *sum,
+				   const struct psc_walk *walk)
+{
+	const struct psc_tag_table *t;
+	struct psc_error *err = psc_analysis_tag_table(a, &t);
+	struct reconcile r = {
+		.a = a, .sum = sum, .info = psc_pool_view_info(a->view),
+	};
+
+	if (err) {		// no counters: nothing to compare with
+		psc_set_str(o, "reconciliation_error", err->message);
+		psc_error_free(err);
+		return NULL;
+	}
+	PSC_FREE struct psc_tag_row *rows = calloc(t->n + 1, sizeof(*rows));
+	if (!rows)
+		return &psc_nomem;
+	r.counters_complete = t->complete;
+	r.counter_bits = t->counter_bits;
+	r.list = psc_set_array(o, "reconciliation");
+	find_gaps(&r, walk);
+	compare_all(&r, t, rows, merged_rows(t, rows));
+	psc_set_uint(o, "tags_equal", r.equal);
+	psc_set_uint(o, "tags_explained", r.explained);
+	psc_set_uint(o, "tags_unexplained", r.unexplained);
+	return NULL;
+}
+
+static void set_head(struct psc_analysis *a, struct psc_value *o,
+		     const struct psc_walk *w)
+{
+	const struct psc_view_info *i = psc_pool_view_info(a->view);
+
+	psc_set_str(o, "design", i->design == PSC_POOL_CLASSIC
+		    ? "classic" : "segment-heap");
+	psc_set_bool(o, "complete", w->complete);
+	psc_set_bool(o, "partial", i->partial);
+	psc_set_uint(o, "blocks", w->blocks);
+	psc_set_str(o, "keys_from", i->keys.has_heap ? i->keys.from : NULL);
+	struct psc_value *notes = psc_set_array(o, "notes");
+	for (size_t n = 0; n < psc_pool_view_n_notes(a->view); n++)
+		psc_add_str(notes, psc_pool_view_note(a->view, n));
+}
+
+struct psc_error *psc_analyse_walk(struct psc_analysis *a)
+{
+	struct psc_tagsum sum = { 0 };
+	struct psc_walk walk = { 0 };
+	struct psc_error *err = psc_walk_tags(a, &sum, &walk);
+
+	if (!err) {
+		struct psc_value *o = psc_set_object(a->root, "walk");
+
+		set_head(a, o, &walk);
+		set_pools(o, &walk, &sum);
+		set_tags(o, &sum);
+		if (!psc_pool_view_info(a->view)->partial)
+			err = reconcile(a, o, &sum, &walk);
+		if (!walk.complete)
+			a->lower_bound = true;
+	}
+	psc_tagsum_free(&sum);
+	psc_walk_free(&walk);
+	return err;
+}
