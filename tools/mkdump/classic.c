@@ -49,11 +49,7 @@ static struct cl_pool *pool_for(struct mk *m, enum mk_pool pool)
 
 static uint64_t new_pages(struct mk *m, enum mk_pool kind, uint64_t n)
 {
-	struct mk_map_opt opt = {
-		.nx = kind != MK_POOL_NONPAGED,
-		// A leak's gigabytes are holes: one run of frames.
-		.contiguous = n > 64,
-	};
+	struct mk_map_opt opt = { .nx = kind != MK_POOL_NONPAGED };
 	uint64_t va = mk_pool_reserve(m, mk_pool_is_paged(kind), n * MK_PAGE,
 				      MK_PAGE);
 

@@ -16,8 +16,8 @@
 #define POOL_FLAG_PAGED 0x01u
 #define POOL_FLAG_IN_USE 0x02u
 #define POOL_FLAG_QUOTA 0x08u
-#define TAG_FIXED 0x64786946u	// 'Fixd'
-#define FIXED_BYTES 0x4000000u
+#define TAG_FIXED 0x6c6f6f50u	// 'Pool'
+#define FIXED_BYTES 0x800000u
 
 static struct mk_pool_state *state(struct mk *m)
 {
@@ -75,7 +75,8 @@ void mk_do_alloc(struct mk *m, struct mk_args *a)
 	if (w.freed + w.cached > w.count)
 		mk_fail(m, "more blocks freed than allocated");
 	if (quota) {
-		snprintf(payer, sizeof(payer), "process:%s", quota);
+		snprintf(payer, sizeof(payer), "process:%llu",
+			 (unsigned long long)mk_number(m, quota));
 		if (!mk_label_find(m, payer, &w.process))
 			mk_fail(m, "no process %s before this line", quota);
 	}

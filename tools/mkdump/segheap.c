@@ -68,8 +68,7 @@ static uint32_t round_total(uint64_t request)
 static void alloc_large(struct mk *m, struct sg_heap *h, struct mk_got *g)
 {
 	struct sg_large l = { .pages = MK_PAGES(g->request) };
-	struct mk_map_opt opt = { .nx = h->kind != MK_POOL_NONPAGED,
-				  .contiguous = true };
+	struct mk_map_opt opt = { .nx = h->kind != MK_POOL_NONPAGED };
 
 	l.va = mk_pool_reserve(m, mk_pool_is_paged(h->kind),
 			       l.pages * MK_PAGE, 0x10000);

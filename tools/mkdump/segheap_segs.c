@@ -50,9 +50,7 @@ uint64_t sg_range_new(struct mk *m, struct sg_heap *h, enum sg_kind kind,
 	unsigned int c = pages * MK_PAGE > PAGES_MAX;
 	const struct ctx_shape *s = &shapes[c];
 	uint64_t unit = 1ull << s->shift;
-	struct mk_map_opt opt = {
-		.nx = h->kind != MK_POOL_NONPAGED, .contiguous = pages > 64,
-	};
+	struct mk_map_opt opt = { .nx = h->kind != MK_POOL_NONPAGED };
 	struct sg_range r = {
 		.units = (uint32_t)((pages * MK_PAGE + unit - 1) / unit) + guard,
 		.pages = (uint32_t)pages, .unused = unused, .kind = kind,
