@@ -20,9 +20,12 @@ static void fail_hard(const char *what)
 
 void image_resize(struct image *m, size_t n)
 {
-	m->p = realloc(m->p, n ? n : 1);
-	if (!m->p)
-		fail_hard("realloc");
+	if (n > m->cap) {
+		m->cap = 2 * n;
+		m->p = realloc(m->p, m->cap);
+		if (!m->p)
+			fail_hard("realloc");
+	}
 	if (n > m->n)
 		memset(m->p + m->n, 0, n - m->n);
 	m->n = n;

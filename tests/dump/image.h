@@ -14,7 +14,7 @@
 
 struct image {
 	uint8_t *p;
-	size_t n;
+	size_t n, cap;
 	uint64_t hdr;		/**< Size of the header. */
 };
 
@@ -38,6 +38,26 @@ struct image image_rdmp(uint32_t type, const uint64_t (*runs)[2], size_t n,
 /** Type 2; the bits start @p start bytes behind the header. */
 struct image image_summary(bool is64, size_t start, uint32_t n_bits,
 			   const uint64_t *pfns, size_t n);
+
+/** A small triage dump with every part. */
+struct image image_triage(bool is64);
+/** Where image_triage() puts its parts, and what they are. */
+enum {
+	TRIAGE_MM = 0x2100, TRIAGE_UNLOADED = 0x2180, TRIAGE_PRCB = 0x2200,
+	TRIAGE_PROCESS = 0x2300, TRIAGE_THREAD = 0x2400, TRIAGE_STACK = 0x2500,
+	TRIAGE_KDBG = 0x2600, TRIAGE_DRIVERS = 0x2980, TRIAGE_STRINGS = 0x2b00,
+	TRIAGE_BLOCKS = 0x2c00, TRIAGE_DATA = 0x2d00, TRIAGE_END = 0x2e00,
+	TRIAGE_OBJECT_SIZE = 0x80,
+};
+/** Addresses: these plus 0xfffff80000000000 for 64 bits. */
+#define TRIAGE_VA_KDBG 0x82b4dbe8u
+#define TRIAGE_VA_STACK 0x8a000000u
+#define TRIAGE_VA_ARRAY 0x82c00000u
+#define TRIAGE_VA_PRCB 0x82d00000u
+#define TRIAGE_VA_THREAD 0x82e00000u
+#define TRIAGE_VA_PROCESS 0x82f00000u
+#define TRIAGE_VA_DATA 0x8b000ff0u
+uint64_t triage_va(bool is64, uint32_t va);
 
 /** Offset of the page in the file: the frame number is its first u64. */
 uint64_t image_offset_of(const struct image *m, uint64_t pfn);
