@@ -492,7 +492,7 @@ static void read_sessions(struct psc_pool_view *v)
 {
 	for (size_t i = 1; i < v->spaces.n; i++) {
 		const struct psc_space *s = &v->spaces.v[i];
-		uint64_t state, heap;
+		uint64_t state, heap = 0;
 		struct psc_error *err = session_state(v, s, &state);
 
 		if (!err)
