@@ -13,7 +13,7 @@
 #define KDBG_MIN_SIZE	0x208u
 #define KDBG_MAX_SIZE	0x1000u
 
-// Without PE headers the search ends this far behind the base.
+// No more is searched, whatever section headers say.
 #define SEARCH_MAX	(64u << 20)
 
 static uint64_t mask_va(const struct psc_kernel *k, uint64_t va)
@@ -129,14 +129,18 @@ static bool search_span(struct psc_kernel *k, uint64_t start, uint64_t end)
 
 static bool search_sections(struct psc_kernel *k)
 {
-	for (unsigned int i = 0; i < k->pe.n_sections; i++) {
+	uint64_t left = SEARCH_MAX;
+
+	for (unsigned int i = 0; i < k->pe.n_sections && left; i++) {
 		const struct psc_pe_section *s = &k->pe.section[i];
 		uint64_t start = k->base + (s->rva & ~0xfffu);
-		uint64_t size = PSC_MIN(s->virtual_size, SEARCH_MAX);
+		uint64_t size = PSC_MIN(s->virtual_size, left);
 
-		if (s->flags & SECTION_WRITABLE &&
-		    search_span(k, start, start + size))
+		if (!(s->flags & SECTION_WRITABLE))
+			continue;
+		if (search_span(k, start, start + size))
 			return true;
+		left -= size;
 	}
 	return false;
 }
@@ -225,22 +229,35 @@ static bool decode_at(struct psc_kernel *k, uint64_t va)
 	return size;
 }
 
+static bool decode_by_names(struct psc_kernel *k, uint64_t header_va)
+{
+	uint64_t va;
+
+	if (header_va && decode_at(k, header_va))
+		return true;
+	struct psc_error *err =
+		psc_kernel_symbol(k, "KdDebuggerDataBlock", &va);
+	psc_error_free(err);
+	return !err && (try_address(k, va, k->base) || decode_at(k, va));
+}
+
 void psc_kdbg_decode(struct psc_kernel *k)
 {
-	uint64_t va = k->h->kdbg.set ? mask_va(k, k->h->kdbg.v) : 0, sym;
+	uint64_t va = k->h->kdbg.set ? mask_va(k, k->h->kdbg.v) : 0;
+	uint8_t probe;
 
-	if (k->kdbg.size || !k->sym)
+	if (k->kdbg.size)
 		return;
-	bool ok = va && decode_at(k, va);
-	struct psc_error *err =
-		psc_kernel_symbol(k, "KdDebuggerDataBlock", &sym);
-	if (!ok && !err)
-		ok = try_address(k, sym, k->base) || decode_at(k, sym);
-	psc_error_free(err);
-	if (ok)
+	if (k->sym && decode_by_names(k, va))
 		psc_kernel_add_note(k, "the debugger data block at 0x%" PRIx64
 				    " was found or decoded with symbols",
 				    k->kdbg.va);
+	else if (va && psc_mem_read(k->probe, va, &probe, 1, NULL))
+		psc_kernel_add_note(k, "the debugger data block at 0x%" PRIx64
+				    " is encoded or damaged", va);
+	else if (va)
+		psc_kernel_add_note(k, "the debugger data block at 0x%" PRIx64
+				    " is not in the dump", va);
 }
 
 // --- slots -----------------------------------------------------------------

@@ -11,8 +11,8 @@
 #include "kernel/kernel_impl.h"
 #include "kernel/list.h"
 
-// 4 GiB of EPROCESSes: more cannot be real.
-#define MAX_PROCESSES 1000000
+// 250 MB of EPROCESSes: more cannot be real.
+#define MAX_PROCESSES 100000
 
 void psc_processes_free(struct psc_processes *p)
 {

@@ -149,6 +149,22 @@ static void encoded_block(void **state)
 	assert_true(fk_has_note(&f, "decoded"));
 }
 
+static void damaged_and_absent_differ(void **state)
+{
+	f.build = 12345;
+	fk_list_head(&f, f.modules);
+	fk_kdbg(&f, f.kdbg, 0x380);
+	fake_w32(&f.m, f.kdbg + 0x10, 0);
+	fk_open(&f, NULL);
+	assert_true(fk_has_note(&f, "is encoded or damaged"));
+	psc_kernel_free(f.k);
+	psc_mem_free(f.mem);
+	psc_dump_close(f.d);
+	fake_drop(&f.m, psc_le64(fake_entry(&f.m, f.kdbg, 1)) >> 12 & 0xfffff);
+	fk_open(&f, NULL);
+	assert_true(fk_has_note(&f, "is not in the dump"));
+}
+
 static void copy_in_parameter_1(void **state)
 {
 	fk_known_image(&f);
@@ -204,6 +220,7 @@ int main(void)
 		T(found_by_search),
 		T(deep_search_needs_no_header),
 		T(encoded_block),
+		T(damaged_and_absent_differ),
 		T(copy_in_parameter_1),
 		T(rules_of_a_valid_block),
 	};
