@@ -11,7 +11,8 @@ ninja -C build-demo -v >build-demo/demo.log 2>&1 || {
 	exit 1
 }
 dump=build-demo/nonpaged-leak.dmp
-build-demo/tools/mkdump/poolscope-mkdump fixtures/nonpaged-leak.recipe -o "$dump"
+build-demo/tools/mkdump/poolscope-mkdump fixtures/nonpaged-leak.recipe \
+	--drivers build-demo/fixtures/drivers -o "$dump"
 echo "\$ poolscope $dump"
 # 3: the recipe leaves pages out on purpose, the report says which.
 build-demo/tools/poolscope/poolscope "$dump" || [ $? = 3 ]
