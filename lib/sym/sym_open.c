@@ -13,14 +13,20 @@
 
 #define MAX_UNPACKED (1u << 30)	// bytes of a PDB out of a cabinet
 
+bool psc_sym_other_id(const struct psc_pdb_id *have,
+		      const struct psc_pdb_id *wanted)
+{
+	return wanted && wanted->known && have->known &&
+	       (have->age != wanted->age ||
+		memcmp(have->guid, wanted->guid, sizeof(have->guid)) != 0);
+}
+
 struct psc_error *psc_sym_check_id(const struct psc_pdb_id *have,
 				   const struct psc_pdb_id *wanted)
 {
 	char a[33], b[33];
 
-	if (!wanted || !wanted->known || !have->known ||
-	    (have->age == wanted->age &&
-	     memcmp(have->guid, wanted->guid, sizeof(have->guid)) == 0))
+	if (!psc_sym_other_id(have, wanted))
 		return NULL;
 	psc_guid_text(have->guid, a);
 	psc_guid_text(wanted->guid, b);

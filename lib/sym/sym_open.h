@@ -20,6 +20,9 @@ PSC_NODISCARD struct psc_error *
 psc_sym_open_file(const char *path, const struct psc_pdb_id *wanted,
 		  bool force, struct psc_sym **ret);
 
+/** Are both identities known and different? */
+bool psc_sym_other_id(const struct psc_pdb_id *have,
+		      const struct psc_pdb_id *wanted);
 /** NULL when @p have may serve for @p wanted, else the refusal. A source
  *  without identity (DWARF without RSDS) may. */
 PSC_NODISCARD struct psc_error *
