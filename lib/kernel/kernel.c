@@ -67,6 +67,7 @@ void psc_kernel_free(struct psc_kernel *k)
 	psc_field_cache_free(k->fields);
 	psc_sym_free(k->sym);
 	psc_recovered_free(k->recovered);
+	psc_symstore_free(k->store);
 	free(k->wanted);
 	for (size_t i = 0; i < k->notes.n; i++)
 		free(k->notes.v[i]);

@@ -11,6 +11,7 @@
 #include "kernel/module.h"
 #include "kernel/recover.h"
 #include "sym/builtin.h"
+#include "sym/store.h"
 
 // Newest known KDBG (dump-format 3.2); longer blocks are read this far.
 #define PSC_KDBG_MAX 0x380
@@ -48,6 +49,7 @@ struct psc_kernel {
 	struct psc_pdb_id pdb;
 	uint32_t timestamp, image_size;	/**< 0 = unknown. */
 	char version[32];	/**< "" = not known exactly. */
+	struct psc_symstore *store;	/**< The user's; NULL: none. */
 	struct psc_sym *sym;
 	struct psc_recovered *recovered; /**< Or NULL; its sym is @c sym. */
 	char *wanted;
@@ -95,5 +97,14 @@ void psc_root_check(struct psc_kernel *k);
 
 // --- field.c ---------------------------------------------------------------
 void psc_field_cache_free(struct psc_field_cache *c);
+
+// --- symbols.c -------------------------------------------------------------
+/** Read the symbol path; elements that are left out become notes. */
+PSC_NODISCARD struct psc_error *psc_symbols_open_store(struct psc_kernel *k);
+/** The kernel's symbols from the user's folders; &psc_absent: none. */
+PSC_NODISCARD struct psc_error *psc_symbols_of_user(struct psc_kernel *k,
+						    struct psc_sym **ret);
+/** Has it names and types? */
+bool psc_symbols_are_whole(const struct psc_sym *sym);
 
 #endif

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "kernel/kernel_impl.h"
+#include "sym/sym_join.h"
 
 /** A way to names. &psc_absent: not this way, try the next. */
 struct source {
@@ -246,7 +248,8 @@ static struct psc_error *by_recovery(struct psc_kernel *k,
 
 // --- the order -------------------------------------------------------------
 
-// Most exact first. To add a source: a function and its row.
+// Most exact first. To add a source: a function and its row. The user's own
+// symbols go before these; see psc_source_choose().
 static const struct source sources[] = {
 	{ "built-in table by PDB identity", by_pdb },
 	{ "built-in table by PE header", by_image },
@@ -293,9 +296,8 @@ static void say_wanted(struct psc_kernel *k)
 		k->wanted = NULL;
 }
 
-struct psc_error *psc_source_choose(struct psc_kernel *k)
+static struct psc_error *first_source(struct psc_kernel *k)
 {
-	version_by_image(k);
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(sources) && !k->sym; i++) {
 		struct psc_error *err = sources[i].open(k, &k->sym);
 		if (err == &psc_nomem)
@@ -305,6 +307,54 @@ struct psc_error *psc_source_choose(struct psc_kernel *k)
 					    err->message);
 		psc_error_free(err);
 	}
+	return NULL;
+}
+
+// A file of names alone, or of layouts alone, is completed by the next source.
+static struct psc_error *complete(struct psc_kernel *k, struct psc_sym *user)
+{
+	struct psc_error *err = first_source(k);
+
+	if (err) {
+		psc_sym_free(user);
+		return err;
+	}
+	if (k->sym)
+		return psc_sym_join(user, PSC_TAKE(k->sym), &k->sym);
+	k->sym = user;
+	return NULL;
+}
+
+static struct psc_error *users_source(struct psc_kernel *k)
+{
+	struct psc_sym *user;
+	size_t i;
+	struct psc_error *err = psc_symbols_of_user(k, &user);
+
+	if (err)
+		return err;
+	if (k->pdb.known && psc_builtin_find_pdb(&k->pdb, &i))
+		set_version(k, psc_builtin_at(i)->version);
+	else
+		version_by_resource(k);
+	if (!psc_symbols_are_whole(user))
+		return complete(k, user);
+	k->sym = user;
+	return NULL;
+}
+
+struct psc_error *psc_source_choose(struct psc_kernel *k)
+{
+	struct psc_error *err = psc_symbols_open_store(k);
+
+	if (err)
+		return err;
+	version_by_image(k);
+	err = users_source(k);
+	if (psc_error_catch(&err, PSC_ERR_ABSENT))
+		err = first_source(k);
+	if (err)
+		return err;
 	if (!k->sym || k->recovered)
 		say_wanted(k);
 	return NULL;

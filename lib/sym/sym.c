@@ -101,6 +101,19 @@ struct psc_error *psc_sym_lines(const struct psc_sym *s, uint64_t rva,
 	return s->ops->lines ? s->ops->lines(s->self, rva, ret) : &psc_absent;
 }
 
+struct psc_error *psc_sym_type(const struct psc_sym *s, const char *name,
+			       struct psc_type *ret)
+{
+	return s->ops->type ? s->ops->type(s->self, name, ret) : &psc_absent;
+}
+
+struct psc_error *psc_sym_member(const struct psc_sym *s, uint64_t type_id,
+				 const char *name, struct psc_field *ret)
+{
+	return s->ops->member ? s->ops->member(s->self, type_id, name, ret)
+			      : &psc_absent;
+}
+
 struct psc_error *psc_sym_sizeof(const struct psc_sym *s, const char *type,
 				 uint64_t *size)
 {

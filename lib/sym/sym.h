@@ -125,6 +125,13 @@ PSC_NODISCARD struct psc_error *
 psc_sym_nearest(const struct psc_sym *s, uint64_t rva, struct psc_symname *ret);
 PSC_NODISCARD struct psc_error *
 psc_sym_lines(const struct psc_sym *s, uint64_t rva, struct psc_lines *ret);
+/** Definition of a struct or union; its id goes to psc_sym_member(). */
+PSC_NODISCARD struct psc_error *
+psc_sym_type(const struct psc_sym *s, const char *name, struct psc_type *ret);
+/** Direct member of the type with that id. */
+PSC_NODISCARD struct psc_error *
+psc_sym_member(const struct psc_sym *s, uint64_t type_id, const char *name,
+	       struct psc_field *ret);
 /** Size in bytes of a struct or union. */
 PSC_NODISCARD struct psc_error *
 psc_sym_sizeof(const struct psc_sym *s, const char *type, uint64_t *size);
