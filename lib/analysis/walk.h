@@ -9,6 +9,11 @@
 #include "analysis/tagsum.h"
 #include "pool/view.h"
 
+/** "in-use", "free", "cached", "unattributed". */
+const char *psc_block_state_name(enum psc_block_state s);
+/** "chain", "big", "vs", "lfh", "large", "special". */
+const char *psc_block_owner_name(enum psc_block_owner o);
+
 /** Threads that a walk of this machine uses. */
 unsigned int psc_walk_threads(void);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/analysis.h"
+#include "analysis/find.h"
 #include "analysis/pooltag.h"
 #include "dump/dump.h"
 #include "kernel/kernel.h"
@@ -101,6 +102,29 @@ struct psc_error *psc_run(struct psc_session *s, const struct psc_request *req,
 	}
 	*ret = r;
 	return NULL;
+}
+
+struct psc_error *psc_find(struct psc_session *s, const struct psc_find *q,
+			   psc_found_fn fn, void *ctx,
+			   struct psc_find_result *ret)
+{
+	static const struct psc_request none;
+	struct psc_analysis a = {
+		.kernel = s->kernel,
+		.dump = s->dump,
+		.mem = s->mem,
+		.req = &none,
+		.tags = s->tags,
+		.progress = s->progress,
+	};
+	struct psc_error *err;
+
+	*ret = (struct psc_find_result){ 0 };
+	err = psc_analysis_find(&a, q, fn, ctx, ret);
+	ret->missing = psc_mem_coverage(s->mem).pages_not_in_file ||
+		       psc_dump_why_no_pages(s->dump);
+	psc_analysis_deinit(&a);
+	return err;
 }
 
 // Why an answer is not the whole one, beyond what Windows had paged out.

@@ -6,6 +6,8 @@
 #ifndef PSC_POOL_SINK_H
 #define PSC_POOL_SINK_H
 
+#include <stddef.h>
+
 #include "pool/block.h"
 #include "pool/rules.h"
 
@@ -32,7 +34,14 @@ struct psc_sink {
 	void *ctx;
 	void (*block)(void *ctx, const struct psc_block *b);
 	void (*fault)(void *ctx, const struct psc_fault *f);
+	/** Set by a call to end the walk early; NULL: never. */
+	const bool *stop;
 };
+
+static inline bool psc_sink_stopped(const struct psc_sink *s)
+{
+	return s->stop && *s->stop;
+}
 
 /** What a decoder covered, in bytes of the pages it was given. */
 struct psc_span_stats {

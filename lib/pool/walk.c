@@ -271,14 +271,15 @@ static void *run(void *arg)
 	struct thread *t = arg;
 	struct job *j = t->job;
 
-	while (!t->err) {
+	while (!t->err && !psc_sink_stopped(t->w.sink)) {
 		size_t i = atomic_fetch_add(&j->next, BATCH);
 		size_t end = PSC_MIN(i + BATCH, j->v->units.n);
 		uint64_t pages = 0;
 
 		if (i >= j->v->units.n)
 			break;
-		for (; i < end && !t->err; i++) {
+		for (; i < end && !t->err && !psc_sink_stopped(t->w.sink);
+		     i++) {
 			pages += j->v->units.v[i].pages;
 			t->err = psc_worker_unit(&t->w, &j->v->units.v[i]);
 		}
@@ -328,7 +329,7 @@ static bool merge(struct psc_walk *into, const struct psc_walk *part)
 static void give_big(struct psc_pool_view *v, const struct psc_sink *sink,
 		     struct psc_walk *total)
 {
-	for (size_t i = 0; i < v->big.n; i++) {
+	for (size_t i = 0; i < v->big.n && !psc_sink_stopped(sink); i++) {
 		const struct psc_big *b = &v->big.v[i];
 		struct psc_block k = {
 			.va = b->va, .bytes = b->bytes, .tag = b->tag,

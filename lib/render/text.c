@@ -21,6 +21,8 @@ static const struct view {
 	{ "poolused", text_view_poolused },
 	{ "bigpool", text_view_bigpool },
 	{ "walk", text_view_walk },
+	{ "pool", text_view_pool },
+	{ "poolmap", text_view_poolmap },
 };
 
 struct psc_error *psc_render_text(struct psc_report *r, const char *view,

@@ -53,6 +53,8 @@ void text_view_vm(const struct text *t);
 void text_view_poolused(const struct text *t);
 void text_view_bigpool(const struct text *t);
 void text_view_walk(const struct text *t);
+void text_view_pool(const struct text *t);
+void text_view_poolmap(const struct text *t);
 void text_view_report(const struct text *t);
 
 /** Parts that several views show: the bug check; file, machine and crash. */

@@ -8,7 +8,10 @@ from pathlib import Path
 import report_test
 from report_test import run
 
-COMMANDS = ["report", "info", "lm", "vm", "poolused", "bigpool"]
+COMMANDS = ["report", "info", "lm", "vm", "poolused", "bigpool",
+            "walk", "pool", "poolfind", "poolmap"]
+# What a command needs behind the dump.
+MORE = {"pool": ["ffff800000000000"], "poolfind": ["*"]}
 
 
 def help_of_every_command():
@@ -34,7 +37,12 @@ def wrong_usage():
                  ["vm", "x", "2"], ["vm", "x", "1", "2"],
                  ["poolused", "x", "10"], ["poolused", "x", "-1"],
                  ["poolused", "x", "/t0"], ["poolused", "x", "/tx"],
-                 ["poolused", "x", "2", "a", "b"]):
+                 ["poolused", "x", "2", "a", "b"], ["pool", "x"],
+                 ["pool", "x", "g"], ["pool", "x", "1", "2"],
+                 ["poolfind", "x"], ["poolfind", "x", "a", "b"],
+                 ["poolfind", "x", "a", "--limit=-1"],
+                 ["poolfind", "x", "a", "--pool=pond"],
+                 ["poolmap", "x", "1", "2", "3"]):
         done = run(*args)
         assert done.returncode == 2, (args, done.returncode)
         assert done.stderr and not done.stdout, args
@@ -47,7 +55,7 @@ def no_answer():
                         b"PAGEDUMP" * 1024):
             path.write_bytes(content)
             for command in COMMANDS:
-                done = run(command, path)
+                done = run(command, path, *MORE.get(command, []))
                 assert done.returncode == 1, (content[:8], done.returncode)
                 assert done.stderr.startswith("poolscope: "), done.stderr
                 assert done.stderr.count("\n") == 1, done.stderr

@@ -32,7 +32,8 @@ static inline void collect_fault(void *ctx, const struct psc_fault *f)
 static inline struct psc_sink collect_sink(struct collect *c)
 {
 	c->n_blocks = c->n_faults = 0;
-	return (struct psc_sink){ c, collect_block, collect_fault };
+	return (struct psc_sink){ .ctx = c, .block = collect_block,
+				  .fault = collect_fault };
 }
 
 #endif

@@ -23,5 +23,8 @@ int cmd_vm(int argc, char **argv);
 int cmd_poolused(int argc, char **argv);
 int cmd_bigpool(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
+int cmd_pool(int argc, char **argv);
+int cmd_poolfind(int argc, char **argv);
+int cmd_poolmap(int argc, char **argv);
 
 #endif

@@ -30,6 +30,12 @@ static const struct command {
 	  "poolscope bigpool" },
 	{ "walk", cmd_walk, "DUMP", "every block, against the counters",
 	  "poolscope walk" },
+	{ "pool", cmd_pool, "DUMP ADDRESS", "what is this address, as !pool",
+	  "poolscope pool" },
+	{ "poolfind", cmd_poolfind, "DUMP TAG", "every block of a tag, as "
+	  "!poolfind", "poolscope poolfind" },
+	{ "poolmap", cmd_poolmap, "DUMP [ADDRESS [BYTES]]", "how full the "
+	  "pool is, as a picture", "poolscope poolmap" },
 };
 
 static void usage(FILE *out)

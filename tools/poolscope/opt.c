@@ -88,6 +88,25 @@ uint32_t opt_hex(const struct argp_state *state, const char *what,
 	return (uint32_t)v;
 }
 
+uint64_t opt_address(const struct argp_state *state, const char *what,
+		     const char *text)
+{
+	char digits[32], *end;
+	size_t n = 0;
+
+	for (const char *p = text; *p && n < sizeof(digits) - 1; p++) {
+		if (*p != '`')	// ffff9a80`13402040
+			digits[n++] = *p;
+	}
+	digits[n] = '\0';
+	errno = 0;
+	unsigned long long v = strtoull(digits, &end, 16);
+	if (errno || end == digits || *end || digits[0] == '-')
+		argp_error(state, "%s must be a hexadecimal number: '%s'", what,
+			   text);
+	return v;
+}
+
 bool opt_take_dump(struct opt *o, char *arg)
 {
 	if (o->dump)
@@ -105,7 +124,7 @@ static bool want_colour(void)
 	       strcmp(term, "dumb") != 0;
 }
 
-static int complain(struct psc_error *err)
+int opt_complain(struct psc_error *err)
 {
 	int status = err->code == PSC_ERR_USAGE ? EXIT_WRONG_USAGE
 						: EXIT_NO_ANSWER;
@@ -145,7 +164,7 @@ int opt_run(const struct opt *o, const struct psc_request *req,
 	if (!err)
 		err = print(o, r, view);
 	if (err)
-		status = complain(err);
+		status = opt_complain(err);
 	else
 		status = psc_report_status(r, judging);
 	psc_report_free(r);

@@ -25,6 +25,13 @@ extern const struct argp_child opt_children[];
 uint32_t opt_hex(const struct argp_state *state, const char *what,
 		 const char *text);
 
+/** A 64-bit hexadecimal address: "0x", and a ` in the middle, are allowed. */
+uint64_t opt_address(const struct argp_state *state, const char *what,
+		     const char *text);
+
+/** Print @p err on stderr and free it. @return the exit status. */
+int opt_complain(struct psc_error *err);
+
 /** Take DUMP as the first argument. @return false when it is taken already. */
 bool opt_take_dump(struct opt *o, char *arg);
 

@@ -47,6 +47,8 @@ enum psc_section {
 	PSC_SECTION_WALK = 1 << 6,
 	PSC_SECTION_CORRUPTION = 1 << 7,
 	PSC_SECTION_CALLSITES = 1 << 8,
+	PSC_SECTION_POOL_AT = 1 << 9,	/**< What is an address. */
+	PSC_SECTION_POOLMAP = 1 << 10,
 };
 
 /** Flags of `vm`, as in the debugger. */
@@ -76,6 +78,8 @@ struct psc_request {
 	const char *tag_pattern; /**< '*' and '?'; NULL: all tags. */
 	uint64_t top;		/**< Rows after sorting; 0: all. */
 	uint64_t top_each;	/**< Keep the largest of each pool; 0: all. */
+	uint64_t address;	/**< Of `pool` and `poolmap`. */
+	uint64_t bytes;		/**< Length for `poolmap`; 0: to the end. */
 	bool all;		/**< Arrays entire, all that can be computed. */
 };
 
@@ -99,6 +103,43 @@ PSC_NODISCARD struct psc_error *
 psc_run(struct psc_session *s, const struct psc_request *req,
 	struct psc_report **ret);
 
+/** Which blocks to list. */
+struct psc_find {
+	const char *pattern;	/**< Of the tag: '*' and '?'; NULL: all. */
+	const char *pool;	/**< "paged" …, NULL: all. */
+	uint64_t min_bytes, limit; /**< limit 0: none. */
+	bool freed;		/**< Also freed blocks that show a tag. */
+};
+
+/** A block. Strings are static. */
+struct psc_found {
+	uint64_t address;	/**< Of the header, of the data without one. */
+	uint64_t bytes;		/**< Header included. */
+	uint32_t tag;
+	bool header;
+	uint64_t process;	/**< Payer's EPROCESS, 0: none. */
+	const char *pool, *state, *kind;
+};
+
+/** @return false to stop. */
+typedef bool (*psc_found_fn)(void *ctx, const struct psc_found *f);
+
+struct psc_find_result {
+	uint64_t blocks, bytes;
+	uint64_t table_start, table_end; /**< Big-page table; set first. */
+	bool stopped;		/**< By the limit or the callback. */
+	bool complete;		/**< Every page and list was readable. */
+	bool missing;		/**< Something was not in the file. */
+};
+
+/**
+ * Stream every block that @p q wants to @p fn: big allocations first, then
+ * the rest by address.
+ */
+PSC_NODISCARD struct psc_error *
+psc_find(struct psc_session *s, const struct psc_find *q, psc_found_fn fn,
+	 void *ctx, struct psc_find_result *ret);
+
 /**
  * Exit status of a program that shows @p r: 0 as complete as a dump of this
  * kind can be, 3 something was not in the file or unreadable.
@@ -116,7 +157,8 @@ struct psc_text_options {
 
 /**
  * A report as text.
- * @param view "report", "info", "lm", "vm", "poolused", "bigpool".
+ * @param view "report", "info", "lm", "vm", "poolused", "bigpool", "walk",
+ *        "pool", "poolmap".
  * @return &psc_absent for an unknown view; PSC_ERR_OS when writing fails.
  */
 PSC_NODISCARD struct psc_error *

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// The pool section: what is this address. Its block, the blocks of its page,
+// and who hands them out.
+#include <inttypes.h>
+
+#include "analysis/analysis.h"
+#include "analysis/pooltag.h"
+#include "analysis/walk.h"
+#include "base/bytes.h"
+
+static const char *const owners[] = {
+	[PSC_OWNER_CHAIN] = "chain", [PSC_OWNER_BIG] = "big",
+	[PSC_OWNER_VS] = "vs", [PSC_OWNER_LFH] = "lfh",
+	[PSC_OWNER_LARGE] = "large", [PSC_OWNER_SPECIAL] = "special",
+};
+
+static const char *const states[] = {
+	[PSC_BLOCK_IN_USE] = "in-use", [PSC_BLOCK_FREE] = "free",
+	[PSC_BLOCK_CACHED] = "cached",
+	[PSC_BLOCK_UNATTRIBUTED] = "unattributed",
+};
+
+const char *psc_block_state_name(enum psc_block_state s)
+{
+	return states[s];
+}
+
+const char *psc_block_owner_name(enum psc_block_owner o)
+{
+	return owners[o];
+}
+
+struct page {
+	struct psc_analysis *a;
+	struct psc_value *list;
+	uint64_t va, start;	/**< The address; its page. */
+	uint64_t previous;	/**< Bytes of the block before. */
+	bool found;		/**< A block holds the address. */
+	struct psc_block here;
+};
+
+static void add_block(void *ctx, const struct psc_block *b)
+{
+	struct page *p = ctx;
+	uint64_t previous = p->previous;
+
+	// Only chains store the size of the block before.
+	p->previous = b->owner == PSC_OWNER_CHAIN ? b->bytes : 0;
+	if (b->va + b->bytes <= p->start ||
+	    b->va >= p->start + PSC_PAGE_SIZE)
+		return;
+	bool here = p->va - b->va < b->bytes;
+	struct psc_value *o = psc_add_object(p->list);
+	psc_set_hex(o, "address", b->va);
+	psc_set_uint(o, "bytes", b->bytes);
+	psc_set_uint(o, "previous_bytes", previous);
+	psc_set_tag(o, "tag", b->tag);
+	psc_set_str(o, "state", states[b->state]);
+	psc_set_str(o, "pool", psc_pool_kind_name(b->pool));
+	psc_set_str(o, "kind", owners[b->owner]);
+	psc_set_bool(o, "header", b->has_header);
+	psc_set_bool(o, "here", here);
+	if (b->process)
+		psc_set_hex(o, "process", b->process);
+	if (here) {
+		p->found = true;
+		p->here = *b;
+	}
+}
+
+/** The tag's line of the list, for the block that was asked for. */
+static void set_owner(const struct psc_analysis *a, struct psc_value *o,
+		      uint32_t tag)
+{
+	struct psc_pooltag t;
+
+	psc_set_tag(o, "tag", tag);
+	if (!psc_pooltag_find(a->tags, tag, &t))
+		return;
+	psc_set_str(o, "binary", t.binary);
+	psc_set_str(o, "description", t.description);
+}
+
+static void set_big(const struct psc_analysis *a, struct psc_value *o,
+		    const struct psc_big *b)
+{
+	struct psc_value *v = psc_set_object(o, "big");
+
+	psc_set_hex(v, "address", b->va);
+	psc_set_uint(v, "bytes", b->bytes);
+	psc_set_tag(v, "tag", b->tag);
+	psc_set_str(v, "pool", psc_pool_kind_name(b->pool));
+	if (b->process)
+		psc_set_hex(v, "process", b->process);
+	set_owner(a, o, b->tag);
+}
+
+static const char *unit_name(const struct psc_place *p)
+{
+	static const char *const names[] = {
+		[PSC_UNIT_CHAIN] = "chain", [PSC_UNIT_VS] = "vs",
+		[PSC_UNIT_LFH] = "lfh", [PSC_UNIT_SPECIAL] = "special",
+	};
+
+	return p->is_big ? "big" : p->unit.pages ? names[p->unit.kind] : NULL;
+}
+
+static void set_place(struct psc_value *o, const struct psc_place *p)
+{
+	psc_set_str(o, "kind", unit_name(p));
+	psc_set_str(o, "pool", p->is_big
+		    ? psc_pool_kind_name(p->big.pool)
+		    : p->unit.pages ? psc_pool_kind_name(p->unit.pool) : NULL);
+	if (p->heap) {
+		psc_set_hex(o, "heap", p->heap);
+		psc_set_hex(o, "segment", p->segment);
+	}
+	if (p->unit.kind == PSC_UNIT_VS || p->unit.kind == PSC_UNIT_LFH)
+		psc_set_hex(o, "subsegment", p->unit.va);
+	psc_set_str(o, "page_status", psc_va_status_text(p->status));
+}
+
+struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
+{
+	struct psc_pool_view *view;
+	struct psc_place place;
+	struct psc_span_stats st;
+	struct psc_error *err = psc_analysis_view(a, &view);
+
+	if (err)
+		return err;
+	struct psc_value *o = psc_set_object(a->root, "pool");
+	struct page p = {
+		.a = a, .va = a->req->address,
+		.start = a->req->address & ~(uint64_t)(PSC_PAGE_SIZE - 1),
+	};
+	const struct psc_sink sink = { .ctx = &p, .block = add_block };
+
+	psc_set_hex(o, "address", p.va);
+	psc_pool_locate(view, p.va, &place);
+	set_place(o, &place);
+	p.list = psc_set_array(o, "blocks");
+	if (place.is_big)
+		set_big(a, o, &place.big);
+	else if (place.found)
+		err = psc_pool_visit(view, &place, p.va, &sink, &st);
+	if (p.found) {
+		set_owner(a, o, p.here.tag);
+		psc_set_str(o, "pool", psc_pool_kind_name(p.here.pool));
+	}
+	return err;
+}

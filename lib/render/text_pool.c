@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// What is this address, in the form of the debugger's !pool
+// (vm-and-windbg-output 6.1), and the map of the pool.
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "render/text.h"
+
+static const char *region(const char *pool)
+{
+	static const char *const names[][2] = {
+		{ "nonpaged", "Nonpaged pool" },
+		{ "nonpaged-nx", "Nonpaged pool" },
+		{ "paged", "Paged pool" },
+		{ "session", "Paged session pool" },
+		{ "special", "Special pool" },
+	};
+
+	for (size_t i = 0; pool && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(pool, names[i][0]) == 0)
+			return names[i][1];
+	}
+	return "Unknown";
+}
+
+static void owner(const struct text *t, const struct psc_value *pool)
+{
+	const char *binary = psc_get_str(pool, "binary");
+	const char *what = psc_get_str(pool, "description");
+	uint32_t tag = 0;
+	char text[5];
+
+	psc_get_tag(pool, "tag", &tag);
+	psc_tag_debugger(tag, text);
+	if (!what)
+		fputs("\t\tOwning component : Unknown (update pooltag.txt)\n",
+		      t->out);
+	else if (binary)
+		fprintf(t->out, "\t\tPooltag %s : %s, Binary : %s\n", text,
+			what, binary);
+	else
+		fprintf(t->out, "\t\tPooltag %s : %s\n", text, what);
+}
+
+static const char *state_text(const char *state)
+{
+	if (strcmp(state, "in-use") == 0)
+		return "(Allocated)";
+	// Freed, but kept in a cache: the debugger's second form.
+	if (strcmp(state, "cached") == 0)
+		return "(Free )";
+	return strcmp(state, "free") == 0 ? "(Free)" : "(Unknown)";
+}
+
+static void block(const struct text *t, const struct psc_value *pool,
+		  const struct psc_value *b)
+{
+	uint64_t va = 0, bytes = 0, previous = 0;
+	bool here = false;
+	uint32_t tag = 0;
+	char text[5];
+
+	psc_get_hex(b, "address", &va);
+	psc_get_uint(b, "bytes", &bytes);
+	psc_get_uint(b, "previous_bytes", &previous);
+	psc_get_bool(b, "here", &here);
+	psc_get_tag(b, "tag", &tag);
+	psc_tag_debugger(tag, text);
+	fprintf(t->out, "%c%016" PRIx64 " size: %4" PRIx64 " previous size: %4"
+		PRIx64 "  %-11s %c%s\n", here ? '*' : ' ', va, bytes, previous,
+		state_text(text_str(b, "state")), here ? '*' : ' ', text);
+	if (here)
+		owner(t, pool);
+}
+
+static void big(const struct text *t, const struct psc_value *pool)
+{
+	const struct psc_value *b = psc_get(pool, "big");
+	uint64_t va = 0, bytes = 0;
+	uint32_t tag = 0;
+	char text[5];
+
+	psc_get_hex(b, "address", &va);
+	psc_get_uint(b, "bytes", &bytes);
+	psc_get_tag(b, "tag", &tag);
+	psc_tag_debugger(tag, text);
+	fprintf(t->out, "*%016" PRIx64 " : large page allocation, tag is %s, "
+		"size is 0x%" PRIx64 " bytes\n", va, text, bytes);
+	owner(t, pool);
+}
+
+static void place(const struct text *t, const struct psc_value *pool)
+{
+	static const char *const keys[] = { "heap", "segment", "subsegment" };
+	bool any = false;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		uint64_t va;
+
+		if (!psc_get_hex(pool, keys[i], &va))
+			continue;
+		text_styled(t, TEXT_DIM, "%s%s %016" PRIx64, any ? ", " : "\n",
+			    keys[i], va);
+		any = true;
+	}
+	if (any)
+		text_styled(t, TEXT_DIM, " (%s)\n", text_str(pool, "kind"));
+}
+
+void text_view_pool(const struct text *t)
+{
+	const struct psc_value *pool = psc_get(t->root, "pool");
+	const struct psc_value *list = psc_get(pool, "blocks");
+	uint64_t va = 0;
+
+	psc_get_hex(pool, "address", &va);
+	fprintf(t->out, "Pool page %016" PRIx64 " region is %s\n", va,
+		region(psc_get_str(pool, "pool")));
+	if (psc_get(pool, "big"))
+		big(t, pool);
+	for (size_t i = 0; i < psc_count(list); i++)
+		block(t, pool, psc_at(list, i, NULL));
+	if (!psc_get(pool, "big") && !psc_count(list)) {
+		fprintf(t->out, "%016" PRIx64 " is not valid pool. Checking for"
+			" freed (or corrupt) pool\n", va);
+		if (strcmp(text_str(pool, "page_status"), "ok") != 0)
+			fprintf(t->out, "Address %016" PRIx64 " could not be "
+				"read (%s). It may be a freed, invalid or "
+				"paged out page\n", va,
+				text_str(pool, "page_status"));
+	}
+	place(t, pool);
+}
+
+void text_view_poolmap(const struct text *t)
+{
+	const struct psc_value *map = psc_get(t->root, "poolmap");
+	const struct psc_value *rows = psc_get(map, "rows");
+	uint64_t last = 0, step = 0;
+
+	psc_get_uint(map, "row_bytes", &step);
+	text_styled(t, TEXT_DIM, "each row 2 MB, each cell 32 KB: # full, 9…1 "
+		    "tenths in use, . free\n");
+	for (size_t i = 0; i < psc_count(rows); i++) {
+		const struct psc_value *r = psc_at(rows, i, NULL);
+		uint64_t va = 0;
+
+		psc_get_hex(r, "address", &va);
+		if (last && va != last + step)
+			fputc('\n', t->out);
+		last = va;
+		fprintf(t->out, "%016" PRIx64 " |%s| %s\n", va,
+			text_str(r, "cells"), text_str(r, "pool"));
+	}
+	text_missing(t);
+}
