@@ -264,7 +264,8 @@ psc_vid psc_vals_arith(struct psc_vals *v, enum psc_arith op, psc_vid a,
 	return psc_vals_set(v, out, n);
 }
 
-static struct psc_atom trunc_one(const struct psc_atom *a, unsigned int size)
+static struct psc_atom trunc_one(const struct psc_vals *v,
+				 const struct psc_atom *a, unsigned int size)
 {
 	uint64_t mask, val;
 
@@ -291,12 +292,14 @@ static struct psc_atom trunc_one(const struct psc_atom *a, unsigned int size)
 		return size >= 4 ? *a
 		       : bits(~low(size), 0, PSC_WHY_ARGUMENT);
 	default:	// addresses cut short
-		return size >= 8 ? *a : bits(~low(size), 0, PSC_WHY_COMPUTED);
+		return size >= v->ptr ? *a
+		       : bits(~low(size), 0, PSC_WHY_COMPUTED);
 	}
 }
 
 static psc_vid map_set(struct psc_vals *v, psc_vid a, unsigned int size,
-		       struct psc_atom (*f)(const struct psc_atom *,
+		       struct psc_atom (*f)(const struct psc_vals *,
+					    const struct psc_atom *,
 					    unsigned int))
 {
 	struct psc_atom out[PSC_ATOMS_MAX];
@@ -304,7 +307,7 @@ static psc_vid map_set(struct psc_vals *v, psc_vid a, unsigned int size,
 	const struct psc_atom *p = psc_vals_get(v, a, &n);
 
 	for (unsigned int i = 0; i < n; i++)
-		out[i] = f(&p[i], size);
+		out[i] = f(v, &p[i], size);
 	return psc_vals_set(v, out, n);
 }
 
@@ -313,7 +316,8 @@ psc_vid psc_vals_trunc(struct psc_vals *v, psc_vid a, unsigned int size)
 	return size >= 8 ? a : map_set(v, a, size, trunc_one);
 }
 
-static struct psc_atom sext_one(const struct psc_atom *a, unsigned int size)
+static struct psc_atom sext_one(const struct psc_vals *v,
+				const struct psc_atom *a, unsigned int size)
 {
 	uint64_t sign = (uint64_t)1 << (8 * size - 1);
 
@@ -321,7 +325,7 @@ static struct psc_atom sext_one(const struct psc_atom *a, unsigned int size)
 		return constant(((a->val & low(size)) ^ sign) - sign);
 	if (a->kind == PSC_A_BITS || a->kind == PSC_A_UNKNOWN)
 		return unknown(a->reason);
-	return trunc_one(a, size);
+	return trunc_one(v, a, size);
 }
 
 psc_vid psc_vals_sext(struct psc_vals *v, psc_vid a, unsigned int size,

@@ -381,8 +381,13 @@ psc_vid psc_call_value(struct psc_engine *e, const struct psc_call *c,
 	off = (int32_t)sp->val + (loc - PSC_LOC_STACK) * e->flat->ptr;
 	if (c->tail && m != 0xaa64)
 		off += e->flat->ptr;
-	return psc_state_load(&e->vals, c->state, off, e->flat->ptr,
-			      psc_eval_initial, &x);
+	psc_vid v = psc_state_load(&e->vals, c->state, off, e->flat->ptr,
+				   psc_eval_initial, &x);
+	// A 32-bit argument leaves the upper half of its slot alone.
+	if (e->flat->ptr == 8 && psc_vals_one(&e->vals, v, PSC_A_UNKNOWN))
+		v = psc_state_load(&e->vals, c->state, off, 4,
+				   psc_eval_initial, &x);
+	return v;
 }
 
 psc_vid psc_call_memory(struct psc_engine *e, const struct psc_call *c,

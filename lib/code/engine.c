@@ -118,7 +118,7 @@ static uint32_t thunk_x86(const struct psc_engine *e, uint32_t field)
 		start = field - 3;
 	else if (field >= 2 && p[field - 2] == 0xff && p[field - 1] == 0x25)
 		start = field - 2;
-	else if (field >= 1 && p[field - 1] == 0xe9)
+	else if (field >= 1 && (p[field - 1] == 0xe9 || p[field - 1] == 0xeb))
 		start = field - 1;
 	return start;
 }
@@ -157,9 +157,11 @@ static bool target_of_thunk(struct psc_engine *e, uint32_t ref,
 	if (e->flat->pe.machine == 0xaa64) {
 		*start = thunk_arm64(e, ref, &to);
 	} else {
-		to = (int64_t)ref + 4 +
-		     (int32_t)psc_le32(e->flat->bytes + ref);
+		const uint8_t *p = e->flat->bytes + ref;
 		*start = thunk_x86(e, ref);
+		to = *start && *(p - 1) == 0xeb
+			? (int64_t)ref + 1 + (int8_t)*p
+			: (int64_t)ref + 4 + (int32_t)psc_le32(p);
 		if (e->flat->ptr == 4 && *start == ref - 2)
 			to = psc_le32(e->flat->bytes + ref) -
 			     (uint32_t)e->flat->base;
@@ -299,7 +301,7 @@ struct psc_error *psc_engine_open(struct psc_engine *e,
 		psc_engine_close(e);
 		return err;
 	}
-	if (!psc_vals_init(&e->vals) || !add_apis(e, extra, n_extra) ||
+	if (!psc_vals_init(&e->vals, flat->ptr) || !add_apis(e, extra, n_extra) ||
 	    !add_slots(e) || !add_exports(e)) {
 		psc_engine_close(e);
 		return &psc_nomem;

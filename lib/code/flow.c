@@ -140,9 +140,11 @@ static bool flow_to(struct psc_eval *x, uint32_t rva)
 		b->queued = true;
 		return b->in != NULL;
 	}
-	if (psc_state_join(&e->vals, b->in, x->s, b->visits > WIDEN_AFTER,
-			   psc_sp_reg(e->flat->pe.machine), psc_eval_initial,
-			   x))
+	psc_merge merge = b->visits > WIDEN_AFTER ? psc_vals_widen
+			: x->insn && x->insn->rva >= rva ? psc_vals_step
+			: psc_vals_join;
+	if (psc_state_join(&e->vals, b->in, x->s, merge, psc_sp_reg(
+			   e->flat->pe.machine), psc_eval_initial, x))
 		b->queued = true;
 	return true;
 }

@@ -37,11 +37,15 @@ static bool scan_x86(const struct psc_engine *e, const struct psc_wanted *w,
 	bool absolute = e->flat->ptr == 4;
 	uint32_t base = (uint32_t)e->flat->base;
 
-	for (uint32_t i = from; i < to; i++) {
+	for (uint32_t i = PSC_MAX(from, 1u); i < to; i++) {
 		uint32_t field = psc_le32(p + i);
 		int64_t rel = (int64_t)i + 4 + (int32_t)field;
 
-		if (!wanted(w, rel) &&
+		// Thunks and tail jumps may be short.
+		int64_t near = p[i - 1] == 0xeb ? (int64_t)i + 1 + (int8_t)p[i]
+						: rel;
+
+		if (!wanted(w, rel) && !wanted(w, near) &&
 		    !(absolute && wanted(w, (uint32_t)(field - base))))
 			continue;
 		if (!psc_vec_push(&ret->v, i))

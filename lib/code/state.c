@@ -166,16 +166,9 @@ void psc_state_kill(struct psc_vals *v, struct psc_state *s, int32_t off,
 		insert_cell(s, cell_at(s, off), c);
 }
 
-static psc_vid merge(struct psc_vals *v, psc_vid old, psc_vid new_v,
-		     bool widen)
-{
-	return widen ? psc_vals_widen(v, old, new_v)
-		     : psc_vals_join(v, old, new_v);
-}
-
 // Cells of both sides, each against what the other has at its place.
 static bool join_cells(struct psc_vals *v, struct psc_state *to,
-		       const struct psc_state *from, bool widen,
+		       const struct psc_state *from, psc_merge merge,
 		       psc_initial_cell initial, void *ctx)
 {
 	bool changed = false;
@@ -184,7 +177,7 @@ static bool join_cells(struct psc_vals *v, struct psc_state *to,
 		struct psc_cell *c = &to->cells.v[i];
 		psc_vid other = psc_state_load(v, from, c->off, c->size,
 					       initial, ctx);
-		psc_vid both = merge(v, c->v, other, widen);
+		psc_vid both = merge(v, c->v, other);
 		changed |= both != c->v;
 		c->v = both;
 	}
@@ -195,7 +188,7 @@ static bool join_cells(struct psc_vals *v, struct psc_state *to,
 		    to->cells.v[k].off < (int64_t)c->off + c->size)
 			continue;
 		psc_vid mine = initial(ctx, c->off, c->size);
-		psc_vid both = merge(v, mine, c->v, widen);
+		psc_vid both = merge(v, mine, c->v);
 		if (both == mine)
 			continue;
 		psc_state_store(v, to, c->off, c->size, both);
@@ -205,7 +198,7 @@ static bool join_cells(struct psc_vals *v, struct psc_state *to,
 }
 
 bool psc_state_join(struct psc_vals *v, struct psc_state *to,
-		    const struct psc_state *from, bool widen, uint8_t sp,
+		    const struct psc_state *from, psc_merge merge, uint8_t sp,
 		    psc_initial_cell initial, void *ctx)
 {
 	bool changed = false;
@@ -215,17 +208,17 @@ bool psc_state_join(struct psc_vals *v, struct psc_state *to,
 		// callee's clean-up was not known: the first path stands.
 		if (i == sp && psc_vals_one(v, to->reg[i], PSC_A_SP))
 			continue;
-		psc_vid both = merge(v, to->reg[i], from->reg[i], widen);
+		psc_vid both = merge(v, to->reg[i], from->reg[i]);
 		changed |= both != to->reg[i];
 		to->reg[i] = both;
 	}
 	for (unsigned int i = 0; i < PSC_VECS; i++) {
 		for (unsigned int k = 0; k < 4; k++) {
 			psc_vid both = merge(v, to->vec[i][k],
-					     from->vec[i][k], widen);
+					     from->vec[i][k]);
 			changed |= both != to->vec[i][k];
 			to->vec[i][k] = both;
 		}
 	}
-	return join_cells(v, to, from, widen, initial, ctx) || changed;
+	return join_cells(v, to, from, merge, initial, ctx) || changed;
 }

@@ -40,12 +40,12 @@ void psc_state_store(struct psc_vals *v, struct psc_state *s, int32_t off,
 void psc_state_kill(struct psc_vals *v, struct psc_state *s, int32_t off,
 		    int32_t end);
 
-/**
- * Join @p from into @p to. @return whether @p to changed.
- * @param widen growth goes to unknown: the point was reached many times.
- */
+/** How two values of one place become one. */
+typedef psc_vid (*psc_merge)(struct psc_vals *v, psc_vid old, psc_vid new_v);
+
+/** Join @p from into @p to. @return whether @p to changed. */
 bool psc_state_join(struct psc_vals *v, struct psc_state *to,
-		    const struct psc_state *from, bool widen, uint8_t sp,
+		    const struct psc_state *from, psc_merge merge, uint8_t sp,
 		    psc_initial_cell initial, void *ctx);
 
 #endif

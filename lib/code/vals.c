@@ -75,11 +75,12 @@ full:
 	return v->why[PSC_WHY_LIMIT];
 }
 
-bool psc_vals_init(struct psc_vals *v)
+bool psc_vals_init(struct psc_vals *v, unsigned int ptr)
 {
 	struct psc_atom none = { 0 };
 
 	memset(v, 0, sizeof(*v));
+	v->ptr = ptr;
 	if (!grow_hash(v) || !psc_vec_reserve(&v->atoms, 64))
 		return false;
 	intern(v, &none, 0);
@@ -187,6 +188,15 @@ static bool stepped(const struct psc_vals *v, psc_vid old, psc_vid new_id,
 		return true;
 	}
 	return false;
+}
+
+psc_vid psc_vals_step(struct psc_vals *v, psc_vid old, psc_vid new_id)
+{
+	struct psc_atom step;
+
+	if (old != new_id && stepped(v, old, new_id, &step))
+		return psc_vals_atom(v, step);
+	return psc_vals_join(v, old, new_id);
 }
 
 psc_vid psc_vals_widen(struct psc_vals *v, psc_vid old, psc_vid new_id)

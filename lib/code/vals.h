@@ -47,11 +47,12 @@ struct psc_vals {
 	PSC_VEC(uint64_t) sets;		/**< offset << 8 | count. */
 	uint32_t *hash;
 	uint32_t hash_cap;
+	unsigned int ptr;		/**< Bytes of an address. */
 	bool oom;
 	psc_vid why[PSC_WHY_MISSING + 1]; /**< Unknown, by reason. */
 };
 
-bool psc_vals_init(struct psc_vals *v);
+bool psc_vals_init(struct psc_vals *v, unsigned int ptr);
 void psc_vals_free(struct psc_vals *v);
 
 const struct psc_atom *psc_vals_get(const struct psc_vals *v, psc_vid id,
@@ -65,6 +66,9 @@ psc_vid psc_vals_const(struct psc_vals *v, uint64_t c);
 const struct psc_atom *psc_vals_one(const struct psc_vals *v, psc_vid id,
 				    enum psc_atom_kind kind);
 psc_vid psc_vals_join(struct psc_vals *v, psc_vid a, psc_vid b);
+/** Join over a backward jump: a pointer that steps through data becomes a
+ *  table pointer. */
+psc_vid psc_vals_step(struct psc_vals *v, psc_vid old, psc_vid new_id);
 /** Join at a loop head that was seen before: growth becomes a table pointer
  *  or unknown. */
 psc_vid psc_vals_widen(struct psc_vals *v, psc_vid old, psc_vid new_id);
