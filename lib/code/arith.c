@@ -45,6 +45,7 @@ static void as_bits(const struct psc_atom *a, uint64_t *mask, uint64_t *val)
 		*val = a->val;
 	} else if (a->kind == PSC_A_SCALED && a->val) {
 		*mask = (a->val & -a->val) - 1;
+		*val = a->mask & *mask;
 	} else if ((a->kind == PSC_A_GLOBAL || a->kind == PSC_A_TABLE ||
 		    a->kind == PSC_A_ARGMEM) && a->size && a->size < 8) {
 		*mask = ~low(a->size);
@@ -158,6 +159,10 @@ static bool add_address(const struct psc_atom *a, const struct psc_atom *b,
 				: a->val + b->val;
 			return true;
 		}
+		if (a->kind == PSC_A_SCALED) {
+			ret->mask = a->mask + b->val;
+			return true;
+		}
 		ret->val = a->val + b->val;
 		return a->kind == PSC_A_SP || a->kind == PSC_A_IMG ||
 		       a->kind == PSC_A_TABPTR;
@@ -171,6 +176,8 @@ static bool add_address(const struct psc_atom *a, const struct psc_atom *b,
 	}
 	if ((a->kind == PSC_A_IMG || a->kind == PSC_A_TABPTR) &&
 	    is_index(b, &step)) {
+		if (b->kind == PSC_A_SCALED)
+			ret->val += b->mask;
 		ret->aux = a->kind == PSC_A_IMG ? step
 			 : PSC_MIN(a->aux, step);
 		ret->kind = PSC_A_TABPTR;
@@ -183,12 +190,20 @@ static struct psc_atom scale(const struct psc_atom *a, uint64_t by)
 {
 	uint32_t step;
 
+	struct psc_atom r = *a;
+
+	if (a->kind == PSC_A_TABLE && a->size <= 2 && (by == 2 || by == 4)) {
+		r.shift = (uint8_t)(by / 2);	// a switch counts in words
+		return r;
+	}
 	if (!is_index(a, &step) || !by || by > 0x10000)
 		return unknown(PSC_WHY_COMPUTED);
 	uint64_t all = by * (a->kind == PSC_A_SCALED ? step : 1);
 	if (all > 0x10000)
 		return unknown(PSC_WHY_COMPUTED);
-	return (struct psc_atom){ .kind = PSC_A_SCALED, .val = all };
+	return (struct psc_atom){
+		.kind = PSC_A_SCALED, .val = all,
+		.mask = a->kind == PSC_A_SCALED ? a->mask * by : 0 };
 }
 
 static struct psc_atom negate_const(const struct psc_atom *b)
@@ -207,6 +222,10 @@ static struct psc_atom one(enum psc_arith op, const struct psc_atom *a,
 		neg = negate_const(b);
 		return one(PSC_ADD, a, &neg, size);
 	}
+	if (op == PSC_ADD && a->kind == PSC_A_CONST && !a->val)
+		return *b;
+	if (op == PSC_ADD && b->kind == PSC_A_CONST && !b->val)
+		return *a;
 	if (op == PSC_ADD && (add_address(a, b, size, &r) ||
 			      add_address(b, a, size, &r)))
 		return r;
@@ -226,6 +245,8 @@ static struct psc_atom one(enum psc_arith op, const struct psc_atom *a,
 		r.shift = (uint8_t)b->val;
 		return r;
 	}
+	if (op == PSC_MUL && b->kind == PSC_A_CONST && b->val == 1)
+		return *a;
 	if (op == PSC_MUL && b->kind == PSC_A_CONST)
 		return scale(a, b->val);
 	if (op == PSC_SHL && b->kind == PSC_A_CONST && b->val < 12 &&

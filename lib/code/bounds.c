@@ -46,9 +46,11 @@ static bool plausible(const struct psc_engine *e, int64_t rva)
 	return follows_end(f, (uint32_t)rva);
 }
 
-static void add(struct psc_engine *e, int64_t rva)
+static void add(struct psc_engine *e, int64_t rva, bool weak)
 {
-	if (!psc_vec_push(&e->starts, (uint32_t)rva))
+	struct psc_start s = { (uint32_t)rva, weak };
+
+	if (!psc_vec_push(&e->starts, s))
 		e->oom = true;
 }
 
@@ -60,6 +62,7 @@ static void from_calls(struct psc_engine *e, const struct psc_pe_section *s)
 	bool arm = e->flat->pe.machine == 0xaa64;
 
 	for (uint32_t i = s->rva; end > 5 && i < end - 5; i += arm ? 4 : 1) {
+		bool weak = false;
 		int64_t to;
 		if (arm) {
 			uint32_t w = psc_le32(p + i);
@@ -69,10 +72,11 @@ static void from_calls(struct psc_engine *e, const struct psc_pe_section *s)
 		} else {
 			if (p[i] != 0xe8 && p[i] != 0xe9)
 				continue;
+			weak = p[i] == 0xe9;
 			to = (int64_t)i + 5 + (int32_t)psc_le32(p + i + 1);
 		}
 		if (to < e->flat->size && plausible(e, to))
-			add(e, to);
+			add(e, to, weak);
 	}
 }
 
@@ -90,15 +94,18 @@ static void from_pointers(struct psc_engine *e, const struct psc_pe_section *s)
 	for (uint32_t i = s->rva; i < end && end - i >= f->ptr; i += step) {
 		if (psc_flat_rva(f, psc_le_uint(f->bytes + i, f->ptr), &rva) &&
 		    plausible(e, rva))
-			add(e, rva);
+			add(e, rva, true);
 	}
 }
 
-static int by_number(const void *a, const void *b)
+// Of two notes about one place the call comes first.
+static int by_start(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct psc_start *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	if (x->rva != y->rva)
+		return x->rva < y->rva ? -1 : 1;
+	return x->weak - y->weak;
 }
 
 static void find_starts(struct psc_engine *e)
@@ -116,16 +123,16 @@ static void find_starts(struct psc_engine *e)
 		uint32_t rva = e->exports.v[i].rva;
 		if (psc_flat_executable(e->flat, rva) &&
 		    !psc_bounds_entry(e, rva))
-			add(e, rva);
+			add(e, rva, false);
 	}
 	if (psc_flat_executable(e->flat, pe->entry_rva) &&
 	    !psc_bounds_entry(e, pe->entry_rva))
-		add(e, pe->entry_rva);
+		add(e, pe->entry_rva, false);
 	if (e->starts.n)
 		qsort(e->starts.v, e->starts.n, sizeof(*e->starts.v),
-		      by_number);
+		      by_start);
 	for (size_t i = 0; i < e->starts.n; i++) {
-		if (!m || e->starts.v[m - 1] != e->starts.v[i])
+		if (!m || e->starts.v[m - 1].rva != e->starts.v[i].rva)
 			e->starts.v[m++] = e->starts.v[i];
 	}
 	e->starts.n = m;
@@ -140,7 +147,7 @@ static size_t starts_upto(struct psc_engine *e, uint32_t rva)
 	hi = e->starts.n;
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		if (e->starts.v[mid] <= rva)
+		if (e->starts.v[mid].rva <= rva)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -170,7 +177,7 @@ static uint32_t gap_begin(const struct psc_engine *e, uint32_t rva)
 	return begin;
 }
 
-uint32_t psc_bounds_function(struct psc_engine *e, uint32_t rva)
+static uint32_t nearest(struct psc_engine *e, uint32_t rva, bool weak)
 {
 	const struct psc_pe_function *p = psc_bounds_entry(e, rva);
 	uint32_t begin;
@@ -179,23 +186,49 @@ uint32_t psc_bounds_function(struct psc_engine *e, uint32_t rva)
 	if (p)
 		return p->parent;
 	begin = gap_begin(e, rva);
-	n = starts_upto(e, rva);
-	if (n && e->starts.v[n - 1] >= begin)
-		return e->starts.v[n - 1];
+	for (n = starts_upto(e, rva); n && e->starts.v[n - 1].rva >= begin;
+	     n--) {
+		if (weak || !e->starts.v[n - 1].weak)
+			return e->starts.v[n - 1].rva;
+	}
 	return begin;
 }
 
-bool psc_bounds_is_start(struct psc_engine *e, uint32_t rva)
+uint32_t psc_bounds_function(struct psc_engine *e, uint32_t rva)
+{
+	return nearest(e, rva, true);
+}
+
+uint32_t psc_bounds_called(struct psc_engine *e, uint32_t rva)
+{
+	return nearest(e, rva, false);
+}
+
+bool psc_bounds_after_end(const struct psc_flat *f, uint32_t rva)
+{
+	const uint8_t *p = f->bytes + rva;
+
+	return rva >= 8 && (p[-1] == 0xcc || p[-1] == 0xc3 ||
+			    (p[-3] == 0xc2 && !p[-1]) ||
+			    (p[-6] == 0xff && p[-5] == 0x25));
+}
+
+bool psc_bounds_is_called(struct psc_engine *e, uint32_t rva)
 {
 	const struct psc_pe_function *p = psc_bounds_entry(e, rva);
 	size_t n;
 
 	if (p)
 		return p->begin == rva && p->parent == rva;
-	// With .pdata the code outside is small leaf functions; a jump there
-	// is worth following in place.
-	if (e->pdata.n)
-		return false;
 	n = starts_upto(e, rva);
-	return n && e->starts.v[n - 1] == rva;
+	return n && e->starts.v[n - 1].rva == rva && !e->starts.v[n - 1].weak;
+}
+
+bool psc_bounds_is_start(struct psc_engine *e, uint32_t rva)
+{
+	// Where .pdata is, code outside of it is small leaf functions: a jump
+	// there is worth following in place.
+	if (e->pdata.n && !psc_bounds_entry(e, rva))
+		return false;
+	return psc_bounds_is_called(e, rva);
 }

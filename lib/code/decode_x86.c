@@ -165,6 +165,12 @@ static bool plain(struct psc_insn *in, unsigned int id,
 	case X86_INS_MOVSX: case X86_INS_MOVSXD:
 		in->op = PSC_OP_SEXT;
 		return true;
+	case X86_INS_CDQE:
+		in->op = PSC_OP_SEXT;
+		in->size = 8;
+		in->dst = reg_opnd(X86_REG_RAX);
+		in->a = reg_opnd(X86_REG_EAX);
+		return true;
 	case X86_INS_LEA:
 		in->op = PSC_OP_LEA;
 		return true;

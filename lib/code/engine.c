@@ -125,7 +125,7 @@ static uint32_t thunk_x86(const struct psc_engine *e, uint32_t field)
 
 // adrp x16, page; ldr x16, [x16, #n]; br x16 — or a plain b.
 static uint32_t thunk_arm64(const struct psc_engine *e, uint32_t at,
-			    int64_t *to)
+			    int64_t *to, bool *canonical)
 {
 	const uint8_t *p = e->flat->bytes + at;
 	uint32_t a = psc_le32(p), l, b;
@@ -138,6 +138,7 @@ static uint32_t thunk_arm64(const struct psc_engine *e, uint32_t at,
 		return 0;
 	l = psc_le32(p + 4);
 	b = psc_le32(p + 8);
+	*canonical = (a & 31) == 16;
 	if ((l & 0xffc00000) != 0xf9400000 || (b & 0xfffffc1f) != 0xd61f0000 ||
 	    (l & 31) != (b >> 5 & 31) || (l >> 5 & 31) != (a & 31))
 		return 0;
@@ -148,14 +149,17 @@ static uint32_t thunk_arm64(const struct psc_engine *e, uint32_t at,
 	return at;
 }
 
+// A thunk that nothing refers to is known by its looks: x16 is the linker's,
+// and "jmp [slot]" after the end of something else begins a function.
 static bool target_of_thunk(struct psc_engine *e, uint32_t ref,
 			    uint32_t *start, struct psc_target *t)
 {
+	bool known = false;
 	const uint64_t *v;
 	int64_t to;
 
 	if (e->flat->pe.machine == 0xaa64) {
-		*start = thunk_arm64(e, ref, &to);
+		*start = thunk_arm64(e, ref, &to, &known);
 	} else {
 		const uint8_t *p = e->flat->bytes + ref;
 		*start = thunk_x86(e, ref);
@@ -167,6 +171,12 @@ static bool target_of_thunk(struct psc_engine *e, uint32_t ref,
 			     (uint32_t)e->flat->base;
 	}
 	if (!*start)
+		return false;
+	if (e->flat->pe.machine != 0xaa64)
+		known = e->flat->bytes[*start] == 0xff &&
+			psc_bounds_after_end(e->flat, *start);
+	known = known && !psc_bounds_entry(e, *start);
+	if (!known && psc_bounds_function(e, *start) != *start)
 		return false;
 	v = psc_map_get(&e->slots, (uint64_t)to);
 	if (!v)
@@ -205,8 +215,7 @@ static int add_thunks(struct psc_engine *e)
 		struct psc_target t;
 
 		if (!target_of_thunk(e, refs.v.v[i], &start, &t) ||
-		    psc_map_get(&e->direct, start) ||
-		    psc_bounds_function(e, start) != start)
+		    psc_map_get(&e->direct, start))
 			continue;
 		added = put(&e->direct, start, t) ? added + 1 : -1;
 	}

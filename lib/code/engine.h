@@ -30,6 +30,7 @@ struct psc_block {
 	uint32_t first, n;	/**< In the function's insns. */
 	uint32_t visits;
 	bool queued, decoded;
+	bool loop;		/**< A jump backwards leads here. */
 	struct psc_state *in;	/**< NULL: not reached. */
 };
 
@@ -63,6 +64,12 @@ struct psc_summary {
 	bool returns, known_pops, done;
 };
 
+/** Place where a function outside .pdata may begin. */
+struct psc_start {
+	uint32_t rva;
+	bool weak;		/**< A jump or pointer leads there, no call. */
+};
+
 /** A store to a variable of the image. */
 struct psc_store {
 	uint32_t global, rva, size;
@@ -84,7 +91,7 @@ struct psc_engine {
 	struct psc_map routines; /**< Variable that holds an allocator. */
 	uint32_t wdf_table;	/**< RVA of the KMDF function table, or 0. */
 	uint32_t guard_dispatch; /**< Slot of guarded calls, or 0. */
-	PSC_VEC(uint32_t) starts; /**< Functions outside .pdata, sorted. */
+	PSC_VEC(struct psc_start) starts; /**< Outside .pdata, sorted. */
 	bool starts_known;
 	struct psc_map fns;	/**< begin to index + 1 in fn. */
 	PSC_VEC(struct psc_fn *) fn;
@@ -125,7 +132,13 @@ const struct psc_pe_function *psc_bounds_entry(const struct psc_engine *e,
 					       uint32_t rva);
 /** Start of the function around @p rva, by .pdata or the best guess. */
 uint32_t psc_bounds_function(struct psc_engine *e, uint32_t rva);
-/** @p rva is known to start a function. */
+/** Same, from calls and exports alone: jump tables point into functions. */
+uint32_t psc_bounds_called(struct psc_engine *e, uint32_t rva);
+/** The bytes before @p rva end something: no code falls through to it. */
+bool psc_bounds_after_end(const struct psc_flat *f, uint32_t rva);
+/** @p rva is a function's start by .pdata, or called outside of it. */
+bool psc_bounds_is_called(struct psc_engine *e, uint32_t rva);
+/** A jump to @p rva leaves the function. */
 bool psc_bounds_is_start(struct psc_engine *e, uint32_t rva);
 
 // --- summary.c --------------------------------------------------------------

@@ -108,6 +108,10 @@ static psc_vid load_atom(struct psc_eval *x, struct psc_atom a,
 	case PSC_A_TABPTR:
 		a.kind = PSC_A_TABLE;
 		break;
+	case PSC_A_JUMPTABLE:	// an index that came out of a table itself
+		a = (struct psc_atom){ .kind = PSC_A_TABLE, .val = a.mask,
+				       .aux = 1u << a.shift };
+		break;
 	case PSC_A_ARG:
 		if (a.mask)
 			return vals(x)->why[PSC_WHY_MEMORY];
@@ -417,6 +421,10 @@ static void arith(struct psc_eval *x, const struct psc_insn *in)
 	psc_vid a = psc_eval_opnd(x, &in->a, in->size);
 	psc_vid b = psc_eval_opnd(x, &in->b, in->size);
 
+	// 32-bit code adds a table's address to an index.
+	if (in->arith == PSC_ADD && x->e->flat->ptr == 4 &&
+	    !psc_vals_one(vals(x), a, PSC_A_CONST))
+		b = as_address(x, b);
 	if (in->dst.kind == PSC_O_REG &&
 	    in->dst.reg == psc_sp_reg(x->e->flat->pe.machine))
 		pushed(x, 0);

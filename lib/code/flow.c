@@ -103,6 +103,8 @@ static bool decode_block(struct psc_engine *e, struct psc_fn *f, uint32_t bi)
 		if (rva != b->rva && (map_index(&f->insn_at, rva) ||
 				      map_index(&f->block_at, rva)))
 			break;
+		if (rva != b->rva && !home && psc_bounds_is_called(e, rva))
+			break;
 		if (owner(e, rva) != home || f->insns.n >= INSNS_MAX ||
 		    !psc_flat_executable(e->flat, rva))
 			break;
@@ -135,13 +137,14 @@ static bool flow_to(struct psc_eval *x, uint32_t rva)
 	if (!bi)
 		return false;
 	struct psc_block *b = &x->fn->blocks.v[bi - 1];
+	b->loop |= x->insn && x->insn->rva >= rva;
 	if (!b->in) {
 		b->in = psc_state_copy(x->s);
 		b->queued = true;
 		return b->in != NULL;
 	}
 	psc_merge merge = b->visits > WIDEN_AFTER ? psc_vals_widen
-			: x->insn && x->insn->rva >= rva ? psc_vals_step
+			: b->loop ? psc_vals_step
 			: psc_vals_join;
 	if (psc_state_join(&e->vals, b->in, x->s, merge, psc_sp_reg(
 			   e->flat->pe.machine), psc_eval_initial, x))
@@ -201,6 +204,18 @@ static uint32_t next_rva(const struct psc_fn *f, uint32_t i)
 	return in->rva + in->len;
 }
 
+// Straight on, but never out of one function into the next: padding and calls
+// that do not return lie between them.
+static bool fall_through(struct psc_eval *x, uint32_t from, uint32_t to)
+{
+	uint32_t home = owner(x->e, from);
+
+	if ((!home || home != owner(x->e, to)) &&
+	    psc_bounds_is_called(x->e, to))
+		return true;
+	return flow_to(x, to);
+}
+
 // Run a block. @return false when out of memory.
 static bool run_block(struct psc_eval *x, uint32_t bi)
 {
@@ -217,7 +232,8 @@ static bool run_block(struct psc_eval *x, uint32_t bi)
 		return true;
 	switch (next) {
 	case PSC_NEXT:
-		return flow_to(x, next_rva(f, first + n - 1));
+		return fall_through(x, f->insns.v[first].rva,
+				    next_rva(f, first + n - 1));
 	case PSC_NEXT_BOTH: {
 		uint32_t after = next_rva(f, first + i - 1);
 		uint32_t target = x->target;

@@ -17,6 +17,30 @@ static int by_fn(const void *a, const void *b)
 	return (x->rva > y->rva) - (x->rva < y->rva);
 }
 
+static bool covers(const struct psc_fn *f, uint32_t rva)
+{
+	for (uint32_t back = 0; back < 8 && back <= rva; back++) {
+		const uint64_t *i = psc_map_get(&f->insn_at, rva - back);
+		if (i && f->reached.v[*i - 1])
+			return true;
+	}
+	return false;
+}
+
+// Start of the function around @p rva. What only jumps or pointers lead to
+// may be a case of a switch: then the called function before it reaches it.
+static uint32_t function_of(struct psc_engine *e, uint32_t rva)
+{
+	uint32_t near = psc_bounds_function(e, rva);
+	uint32_t called = psc_bounds_called(e, rva);
+	const struct psc_fn *f;
+
+	if (near == called)
+		return near;
+	f = psc_flow_function(e, called, NULL, 0);
+	return f && covers(f, rva) ? called : near;
+}
+
 bool psc_sites_analyse(struct psc_engine *e, const struct psc_refs *refs)
 {
 	PSC_VEC(struct place) p = { 0 };
@@ -25,7 +49,7 @@ bool psc_sites_analyse(struct psc_engine *e, const struct psc_refs *refs)
 
 	for (size_t i = 0; ok && i < refs->v.n; i++) {
 		uint32_t rva = refs->v.v[i];
-		struct place at = { psc_bounds_function(e, rva), rva };
+		struct place at = { function_of(e, rva), rva };
 		ok = psc_vec_push(&p, at);
 	}
 	if (p.n)
@@ -249,7 +273,8 @@ static bool is_site(const struct psc_engine *e, const struct psc_fn *f,
 		    const struct psc_call *c)
 {
 	return c->api >= 0 &&
-	       !(c->tail && psc_map_get(&e->direct, f->begin));
+	       !(c->tail && (psc_map_get(&e->direct, f->begin) ||
+			     psc_map_get(&e->direct, c->rva)));
 }
 
 void psc_sites_find(struct psc_engine *e, struct psc_site_list *out)

@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: MIT
 // Tables of tags: where does one end? At the next thing that code or data
-// refers to, or at the first entry that cannot be text.
+// refers to, or at the first entry that is no plain tag.
 #include "code/sites.h"
+
+#include <ctype.h>
 
 enum { TABLE_BYTES = 0x4000 };
 
-static bool printable(uint32_t tag)
+// Letters, digits, blanks, '_': what ends a table is often a string, and a
+// missing tag is better than an invented one.
+static bool plain(uint32_t tag)
 {
 	for (unsigned int i = 0; i < 4; i++) {
-		uint32_t c = tag >> 8 * i & 0x7f;
-		if (c < 0x20 || c > 0x7e)
+		int c = (int)(tag >> 8 * i & 0xff);
+		if (!isalnum(c) && c != '_' && c != ' ')
 			return false;
 	}
-	return true;
+	return (tag & 0xff) != ' ';
 }
 
 static void lower(uint64_t v, uint64_t from, uint64_t *end)
 {
 	if (v >= from && v < *end)
 		*end = v;
+}
+
+// An operand of 32-bit code that is an absolute address: push, mov, or memory
+// without a base.
+static bool absolute(const uint8_t *p)
+{
+	return p[-1] == 0x68 || (p[-1] & 0xf8) == 0xb8 || p[-1] == 0xa1 ||
+	       p[-1] == 0xa3 || (p[-1] & 0xc7) == 5 ||
+	       ((p[-1] & 7) == 5 && (p[-2] & 0xc7) == 4);
 }
 
 // lea, mov or a vector move of a rip-relative place; adrp and add on ARM64.
@@ -37,7 +50,9 @@ static bool code_reference(const struct psc_flat *f, uint32_t i, uint32_t *rva)
 			(a >> 29 & 3) * 0x1000 + (b >> 10 & 0xfff);
 		return true;
 	}
-	if (f->ptr == 4 || (p[-1] & 0xc7) != 5 ||
+	if (f->ptr == 4)
+		return absolute(p) && psc_flat_rva(f, psc_le32(p), rva);
+	if ((p[-1] & 0xc7) != 5 ||
 	    (op != 0x8d && op != 0x8b && op != 0x89 && op != 0x10 &&
 	     op != 0x28 && op != 0x6f))
 		return false;
@@ -62,8 +77,8 @@ static uint64_t next_reference(const struct psc_engine *e, uint64_t from)
 			if (code_reference(f, (uint32_t)i, &rva))
 				lower(rva, from, &end);
 		}
-		for (uint64_t i = s->rva; i + f->ptr <= stop;
-		     i += code && f->ptr == 4 ? 1 : f->ptr) {
+		for (uint64_t i = s->rva; !code && i + f->ptr <= stop;
+		     i += f->ptr) {
 			if (psc_flat_rva(f, psc_le_uint(f->bytes + i, f->ptr),
 					 &rva))
 				lower(rva, from, &end);
@@ -92,7 +107,7 @@ unsigned int psc_table_tags(const struct psc_engine *e,
 		// An unused first entry is common.
 		if (!tag && at == table->val)
 			continue;
-		if (!printable(tag))
+		if (!plain(tag))
 			break;
 		out[n++] = tag;
 	}

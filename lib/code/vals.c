@@ -164,6 +164,11 @@ psc_vid psc_vals_join(struct psc_vals *v, psc_vid a, psc_vid b)
 	return psc_vals_set(v, all, na + nb);
 }
 
+static bool step_apart(uint64_t a, uint64_t b, uint32_t step)
+{
+	return (a > b ? a - b : b - a) % step == 0;
+}
+
 // A pointer that advances by a fixed step through the image's data.
 static bool stepped(const struct psc_vals *v, psc_vid old, psc_vid new_id,
 		    struct psc_atom *ret)
@@ -172,22 +177,19 @@ static bool stepped(const struct psc_vals *v, psc_vid old, psc_vid new_id,
 	const struct psc_atom *b = psc_vals_one(v, new_id, PSC_A_IMG);
 	const struct psc_atom *t = psc_vals_one(v, old, PSC_A_TABPTR);
 	const struct psc_atom *u = psc_vals_one(v, new_id, PSC_A_TABPTR);
+	uint64_t first, second;
 
-	if (a && b && b->val > a->val && b->val - a->val <= 0x1000) {
-		*ret = (struct psc_atom){ .kind = PSC_A_TABPTR, .val = a->val,
-			.aux = (uint32_t)(b->val - a->val) };
-		return true;
-	}
-	if (t && u && t->aux == u->aux && u->val >= t->val &&
-	    (u->val - t->val) % t->aux == 0) {
-		*ret = *t;
-		return true;
-	}
-	if (t && b && b->val >= t->val && (b->val - t->val) % t->aux == 0) {
-		*ret = *t;
-		return true;
-	}
-	return false;
+	if ((!a && !t) || (!b && !u))
+		return false;
+	first = a ? a->val : t->val;
+	second = b ? b->val : u->val;
+	*ret = t ? *t : u ? *u
+	     : (struct psc_atom){ .kind = PSC_A_TABPTR, .aux = (uint32_t)
+			(first > second ? first - second : second - first) };
+	ret->val = PSC_MIN(first, second);
+	return ret->aux && ret->aux <= 0x1000 &&
+	       (!u || u->aux == ret->aux) &&
+	       step_apart(first, second, ret->aux);
 }
 
 psc_vid psc_vals_step(struct psc_vals *v, psc_vid old, psc_vid new_id)

@@ -23,7 +23,7 @@ enum psc_atom_kind {
 	PSC_A_SP,		/**< Stack pointer at entry + val. */
 	PSC_A_IMG,		/**< Address of RVA val. */
 	PSC_A_GLOBAL,		/**< size bytes of a variable at RVA val. */
-	PSC_A_SCALED,		/**< Unknown multiple of val. */
+	PSC_A_SCALED,		/**< Unknown multiple of val, + mask. */
 	PSC_A_TABPTR,		/**< Address RVA val + unknown multiple of aux. */
 	PSC_A_TABLE,		/**< size bytes read at such an address. */
 	PSC_A_JUMPTABLE,	/**< (entry of TABLE << shift) + RVA mask. */

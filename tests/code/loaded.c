@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-enum { DIR_IMPORT = 1, DIR_RELOC = 5, DIR_DELAY = 13 };
+enum { DIR_IMPORT = 1, DIR_RELOC = 5 };
 #define SECTION_DISCARD 0x02000000u
 
 size_t loaded_read(void *ctx, uint64_t rva, void *buf, size_t n)
@@ -133,8 +133,7 @@ void loaded_lose_names(struct loaded *l)
 	uint8_t *opt = l->bytes + psc_le32(l->bytes + 0x3c) + 24;
 	uint8_t *dirs = opt + (psc_le16(opt) == 0x20b ? 112 : 96);
 
-	psc_put32(dirs + 8 * DIR_IMPORT, l->size - 4);
-	l->present[(l->size - 4) / 0x1000] = 0;
+	psc_put32(dirs + 8 * DIR_IMPORT, l->size);	// past the image
 }
 
 void loaded_free(struct loaded *l)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "code/callsites.h"
@@ -39,8 +40,8 @@ static void tag_text(const struct psc_callsite *s, char out[40])
 		return;
 	}
 	for (int i = 0; i < 4; i++)
-		out[i] = s->tag_mask >> 8 * i & 0xff
-			? (char)(s->tag >> 8 * i) : '?';
+		out[i] = (char)(s->tag_mask >> 8 * i & 0xff
+				? s->tag >> 8 * i & 0xff : '?');
 	out[4] = '\0';
 }
 

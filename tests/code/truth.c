@@ -11,7 +11,12 @@
 // x86 names carry '_' in front and '@N' behind.
 static void plain_name(const char *in, char *out, size_t cap)
 {
-	snprintf(out, cap, "%s", in[0] == '_' && in[1] != '_' ? in + 1 : in);
+	size_t n;
+
+	in += in[0] == '_' && in[1] != '_';
+	n = strnlen(in, cap - 1);
+	memcpy(out, in, n);
+	out[n] = '\0';
 	char *at = strchr(out, '@');
 	if (at)
 		*at = '\0';
