@@ -94,22 +94,31 @@ static bool never_freed(const struct psc_tag_row *r, const struct pool *p)
 	       (int64_t)c->bytes >= NO_FREES_BYTES;
 }
 
+// The largest tag that was never freed and holds less than @p below, or NULL.
+static const struct psc_tag_row *largest_unfreed(const struct psc_tag_table *t,
+						 const struct pool *p,
+						 int64_t below)
+{
+	const struct psc_tag_row *best = NULL;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (never_freed(&t->v[i], p) && used(&t->v[i], p) < below &&
+		    (!best || used(&t->v[i], p) > used(best, p)))
+			best = &t->v[i];
+	}
+	return best;
+}
+
 static void check_no_frees(struct psc_analysis *a, const struct pool *p)
 {
-	const struct psc_tag_table *t = a->tag_table;
 	int64_t below = INT64_MAX;
 
 	for (int n = 0; n < MAX_NO_FREES; n++) {
-		const struct psc_tag_row *best = NULL;
+		const struct psc_tag_row *best =
+			largest_unfreed(a->tag_table, p, below);
 		char tag[PSC_TAG_TEXT], bytes[PSC_BYTES_TEXT];
 		char count[PSC_COUNT_TEXT];
 
-		for (size_t i = 0; i < t->n; i++) {
-			if (never_freed(&t->v[i], p) &&
-			    used(&t->v[i], p) < below &&
-			    (!best || used(&t->v[i], p) > used(best, p)))
-				best = &t->v[i];
-		}
 		if (!best)
 			return;
 		below = used(best, p);
@@ -243,6 +252,8 @@ void psc_tag_next_steps(struct psc_analysis *a, struct psc_value *list)
 		const struct psc_tag_row *r = dominant(a->tag_table, &pools[i]);
 		struct psc_pooltag meaning;
 
+		if (!r)
+			r = largest_unfreed(a->tag_table, &pools[i], INT64_MAX);
 		if (!r)
 			continue;
 		psc_tag_text(r->tag, tag);

@@ -19,6 +19,20 @@ static enum text_style severity_style(const char *severity)
 	return strcmp(severity, "warning") == 0 ? TEXT_WARNING : TEXT_DIM;
 }
 
+static void findings_of(const struct text *t, const struct psc_value *list,
+			const char *severity)
+{
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
+
+		if (strcmp(text_str(f, "severity"), severity) != 0)
+			continue;
+		fputs("  ", t->out);
+		text_styled(t, severity_style(severity), "%-9s", severity);
+		fprintf(t->out, " %s\n", text_str(f, "text"));
+	}
+}
+
 static void findings(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "findings");
@@ -31,14 +45,9 @@ static void findings(const struct text *t)
 		      ? "  nothing stands out\n"
 		      : "  the dump holds nothing to judge the pools by\n",
 		      t->out);
-	for (size_t i = 0; i < psc_count(list); i++) {
-		const struct psc_value *f = psc_at(list, i, NULL);
-		const char *severity = text_str(f, "severity");
-
-		fputs("  ", t->out);
-		text_styled(t, severity_style(severity), "%-9s", severity);
-		fprintf(t->out, " %s\n", text_str(f, "text"));
-	}
+	findings_of(t, list, "critical");
+	findings_of(t, list, "warning");
+	findings_of(t, list, "info");
 }
 
 static uint64_t bytes_of(const struct text *t, const char *counter, bool *have)
