@@ -138,6 +138,7 @@ void rec_find_heaps(struct rec *r, struct psc_proof *p)
 
 #define MIN_SHIFT 9
 #define MAX_SHIFT 18
+#define MAX_MISSES 3		/**< Doublings without a fit, behind one. */
 #define MIN_TAGS 8		/**< Fewer say nothing about a size. */
 #define HASH_FACTOR UINT64_C(40543)
 
@@ -196,19 +197,23 @@ static bool keys_fit(const struct tags *t)
 static bool try_entry(const struct rec *r, uint64_t va, uint64_t entry,
 		      struct tags *best)
 {
+	unsigned int misses = 0;
 	bool found = false;
-	for (unsigned int shift = MIN_SHIFT; shift <= MAX_SHIFT; shift++) {
+	for (unsigned int shift = MIN_SHIFT;
+	     shift <= MAX_SHIFT && misses < MAX_MISSES; shift++) {
 		struct tags t = { .entry = entry, .shift = shift };
 		bool readable = read_keys(r, va, &t);
 		if (readable && keys_fit(&t)) {
 			free(best->key);
 			*best = t;
 			found = true;
+			misses = 0;
 			continue;
 		}
 		free(t.key);
 		if (!readable)
 			break;
+		misses += found;
 	}
 	return found;
 }
@@ -422,15 +427,13 @@ static bool big_in_place(const uint8_t *raw, uint64_t entry, size_t mask,
 }
 
 /** 2^shift entries at @p raw are a table of that size. */
-static bool big_fits(const struct rec *r, const uint8_t *raw, uint64_t entry,
-		     unsigned int shift, size_t *n_live)
+static bool big_fits(const uint8_t *raw, uint64_t entry, unsigned int shift,
+		     size_t *n_live)
 {
 	size_t n = (size_t)1 << shift, placed[2] = { 0 }, live = 0;
 	bool upper = false;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t va = psc_le64(raw + i * entry);
-		if (!big_entry_ok(r, va))
-			return false;
 		if (va & 1)
 			continue;
 		live++;
@@ -447,19 +450,20 @@ static bool big_fits(const struct rec *r, const uint8_t *raw, uint64_t entry,
 static bool big_size(const struct rec *r, uint64_t table, uint64_t entry,
 		     unsigned int *shift, size_t *live)
 {
-	bool found = false;
-	for (unsigned int s = BIG_MIN_SHIFT; s <= BIG_MAX_SHIFT; s++) {
+	bool found = false, good = true;
+	for (unsigned int s = BIG_MIN_SHIFT; good && s <= BIG_MAX_SHIFT; s++) {
 		size_t n, bytes = ((size_t)1 << s) * entry;
 		uint8_t *raw = malloc(bytes);
-		bool readable = raw && rec_read(r, table, raw, bytes);
-		if (readable && big_fits(r, raw, entry, s, &n)) {
+		good = raw && rec_read(r, table, raw, bytes);
+		// What is no entry here is none in a longer table.
+		for (size_t i = 0; good && i < (size_t)1 << s; i++)
+			good = big_entry_ok(r, psc_le64(raw + i * entry));
+		if (good && big_fits(raw, entry, s, &n)) {
 			*shift = s;
 			*live = n;
 			found = true;
 		}
 		free(raw);
-		if (!readable)
-			break;
 	}
 	return found;
 }
