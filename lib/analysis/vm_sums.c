@@ -244,7 +244,10 @@ static struct psc_error *read_session(const struct psc_kernel *k, uint64_t va,
 		return err;
 	err = session_paged(k, va, &ret->paged_pages);
 	ret->has_paged = !err;
-	return psc_error_catch(&err, PSC_ERR_UNSUPPORTED) ? NULL : err;
+	if (psc_error_catch(&err, PSC_ERR_UNSUPPORTED) ||
+	    psc_error_catch(&err, PSC_ERR_ABSENT))
+		return NULL;
+	return err;
 }
 
 static void fill_session(struct psc_value *list, uint64_t va,

@@ -130,25 +130,27 @@ void rec_find_partition(struct rec *r, struct psc_proof *p)
 	r->layouts->proven |= 1u << REC_PARTITION;
 }
 
-/** Every region starts in kernel space, and one holds the System process. */
+/** Every region starts in kernel space, and one holds the System process.
+ *  Without regions there is nothing to say. */
 static bool regions_fit(const struct rec *r, const struct rec_candidate *c,
 			uint64_t va)
 {
 	struct psc_field f;
-	bool holds = false;
+	bool holds = false, any = false;
 	if (!rec_field(c, "_MI_VISIBLE_STATE.SystemVaRegions", &f))
-		return true;	// 26100 keeps them; the oldest have none
+		return true;
 	for (uint32_t i = 0; i < f.count; i++) {
 		uint64_t at = va + f.offset + (uint64_t)i * f.size, base, bytes;
 		if (!rec_u64(r, at, &base) || !rec_u64(r, at + 8, &bytes))
 			return false;
 		if (!base && !bytes)
 			continue;
+		any = true;
 		if (!rec_is_kernel_va(r, base) || base + bytes - 1 < base)
 			return false;
 		holds |= r->system_process - base < bytes;
 	}
-	return holds;
+	return holds || !any;
 }
 
 static bool is_visible(const struct rec *r, const struct rec_candidate *c,
