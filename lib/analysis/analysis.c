@@ -14,6 +14,7 @@ static const struct section {
 } sections[] = {
 	{ PSC_SECTION_INFO, "dump", psc_analyse_info },
 	{ PSC_SECTION_MODULES, "modules", psc_analyse_modules },
+	{ PSC_SECTION_SYMBOLS, "symbol_search", psc_analyse_symbols },
 	{ PSC_SECTION_VM, "vm", psc_analyse_vm },
 	{ PSC_SECTION_POOLUSED, "poolused", psc_analyse_poolused },
 	{ PSC_SECTION_BIGPOOL, "bigpool", psc_analyse_bigpool },

@@ -48,6 +48,7 @@ void psc_analysis_deinit(struct psc_analysis *a);
 // --- the sections; each in its own file -------------------------------------
 PSC_NODISCARD struct psc_error *psc_analyse_info(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_modules(struct psc_analysis *a);
+PSC_NODISCARD struct psc_error *psc_analyse_symbols(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_vm(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_poolused(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_bigpool(struct psc_analysis *a);

@@ -17,6 +17,7 @@ static const struct view {
 	{ "report", text_view_report },
 	{ "info", text_view_info },
 	{ "lm", text_view_lm },
+	{ "symbols", text_view_symbols },
 	{ "vm", text_view_vm },
 	{ "poolused", text_view_poolused },
 	{ "bigpool", text_view_bigpool },

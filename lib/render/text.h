@@ -49,6 +49,7 @@ void text_duration(double seconds, char *out, size_t n);
 // The views.
 void text_view_info(const struct text *t);
 void text_view_lm(const struct text *t);
+void text_view_symbols(const struct text *t);
 void text_view_vm(const struct text *t);
 void text_view_poolused(const struct text *t);
 void text_view_bigpool(const struct text *t);

@@ -12,6 +12,8 @@
 #include "sym/store_path.h"
 #include "sym/sym_open.h"
 
+#define PUBLIC_SERVER "https://msdl.microsoft.com/download/symbols"
+
 struct psc_symstore {
 	struct psc_symstore_options opt;
 	struct psc_store_path path;
@@ -39,6 +41,25 @@ char *psc_user_table_folder(void)
 			   "poolscope/kernels");
 }
 
+static bool has_server(const struct psc_store_path *p)
+{
+	for (size_t i = 0; i < p->v.n; i++) {
+		const struct psc_element *e = &p->v.v[i];
+		if (e->n && psc_is_url(e->token[e->n - 1]))
+			return true;
+	}
+	return false;
+}
+
+// --fetch-symbols without a server in the path means the public one.
+static struct psc_error *add_public_server(struct psc_symstore *s)
+{
+	if (!s->opt.fetch || has_server(&s->path))
+		return NULL;
+	return psc_store_path_add(&s->path, "srv**" PUBLIC_SERVER,
+				  s->default_store);
+}
+
 static struct psc_error *add_paths(struct psc_symstore *s)
 {
 	static const char *const variables[] = {
@@ -60,9 +81,10 @@ static struct psc_error *add_paths(struct psc_symstore *s)
 	PSC_FREE char *tables = psc_user_table_folder();
 	if (!tables)
 		return &psc_nomem;
-	if (s->opt.environment && access(tables, R_OK) == 0)
-		return psc_store_path_add(&s->path, tables, s->default_store);
-	return NULL;
+	if (s->opt.environment && access(tables, R_OK) == 0 &&
+	    (err = psc_store_path_add(&s->path, tables, s->default_store)))
+		return err;
+	return add_public_server(s);
 }
 
 struct psc_error *psc_symstore_new(const struct psc_symstore_options *opt,

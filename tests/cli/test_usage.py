@@ -8,8 +8,8 @@ from pathlib import Path
 import report_test
 from report_test import run
 
-COMMANDS = ["report", "info", "lm", "vm", "poolused", "bigpool",
-            "walk", "pool", "poolfind", "poolmap"]
+COMMANDS = ["report", "info", "lm", "symbols", "vm", "poolused",
+            "bigpool", "walk", "pool", "poolfind", "poolmap"]
 # What a command needs behind the dump.
 MORE = {"pool": ["ffff800000000000"], "poolfind": ["*"]}
 

@@ -19,6 +19,7 @@ enum {
 int cmd_report(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_lm(int argc, char **argv);
+int cmd_symbols(int argc, char **argv);
 int cmd_vm(int argc, char **argv);
 int cmd_poolused(int argc, char **argv);
 int cmd_bigpool(int argc, char **argv);

@@ -22,6 +22,8 @@ static const struct command {
 	  "it", "poolscope info" },
 	{ "lm", cmd_lm, "DUMP", "loaded and unloaded drivers",
 	  "poolscope lm" },
+	{ "symbols", cmd_symbols, "DUMP", "which symbols are used, which are "
+	  "missing", "poolscope symbols" },
 	{ "vm", cmd_vm, "DUMP [FLAGS]", "virtual memory, as !vm",
 	  "poolscope vm" },
 	{ "poolused", cmd_poolused, "DUMP [FLAGS [TAG]] [/tN]",

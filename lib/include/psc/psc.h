@@ -49,6 +49,7 @@ enum psc_section {
 	PSC_SECTION_CALLSITES = 1 << 8,
 	PSC_SECTION_POOL_AT = 1 << 9,	/**< What is an address. */
 	PSC_SECTION_POOLMAP = 1 << 10,
+	PSC_SECTION_SYMBOLS = 1 << 11,	/**< Where symbols come from. */
 };
 
 /** Flags of `vm`, as in the debugger. */
@@ -158,6 +159,7 @@ struct psc_text_options {
 /**
  * A report as text.
  * @param view "report", "info", "lm", "vm", "poolused", "bigpool", "walk",
+ *        "symbols",
  *        "pool", "poolmap".
  * @return &psc_absent for an unknown view; PSC_ERR_OS when writing fails.
  */
