@@ -12,4 +12,10 @@
 /** @return 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/** Keep the compiler from dropping reads whose result nobody wants. */
+static inline void fuzz_use(unsigned int v)
+{
+	__asm__ volatile("" : : "r"(v));
+}
+
 #endif

@@ -59,7 +59,6 @@ static unsigned int touch_triage(const struct psc_triage *t)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static volatile unsigned int sink;
 	char path[64];
 	struct psc_dump *d;
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
@@ -73,9 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		psc_error_free(err);
 		return 0;
 	}
-	sink += touch_pages(d);
+	fuzz_use(touch_pages(d));
 	if (psc_dump_triage(d))
-		sink += touch_triage(psc_dump_triage(d));
+		fuzz_use(touch_triage(psc_dump_triage(d)));
 	psc_dump_close(d);
 	return 0;
 }
