@@ -8,9 +8,9 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 
-// Unpacked bytes are kept in windows: 64 × 256 KiB.
-#define WINDOW_BYTES 0x40000u
-#define N_WINDOWS 64u
+// Unpacked bytes are kept in windows: 256 × 64 KiB.
+#define WINDOW_BYTES 0x10000u
+#define N_WINDOWS 256u
 // Streams that stand where an earlier read ended: reading on is then linear.
 #define N_CURSORS 8u
 

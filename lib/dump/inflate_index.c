@@ -7,9 +7,10 @@
 #include "dump/inflate.h"
 
 // Distance of checkpoints at first: a read unpacks half of it on average.
-#define FIRST_SPAN (UINT64_C(1) << 20)
+#define FIRST_SPAN (UINT64_C(1) << 18)
 // Checkpoints may cost this much; then every second one is dropped.
 #define MAX_INDEX_BYTES (UINT64_C(64) << 20)
+#define PROGRESS_BYTES (UINT64_C(1) << 20)
 #define STEP_BYTES 0x10000u
 
 struct builder {
@@ -84,7 +85,7 @@ static bool run(struct builder *b, const struct psc_deflate_input *in,
 		if (psc_deflate_at_block(&b->s) && !add_point(b))
 			return false;
 		psc_deflate_step(&b->s, b->buf, STEP_BYTES, true);
-		if (b->s.out - reported < FIRST_SPAN)
+		if (b->s.out - reported < PROGRESS_BYTES)
 			continue;
 		reported = b->s.out;
 		psc_progress_update(progress, "indexing the compressed dump",
