@@ -223,6 +223,22 @@ static size_t utf8_len(const uint8_t *p, size_t n)
 		? len : 0;
 }
 
+// C0 and C1 controls, and the characters that reorder text: a name must not
+// write to the reader's terminal, nor show as another.
+static bool is_unsafe(const uint8_t *p, size_t len)
+{
+	if (len == 1)
+		return p[0] < 0x20 || p[0] == 0x7f;
+	if (len == 2)		// U+0080 to U+009F
+		return p[0] == 0xc2 && p[1] < 0xa0;
+	if (len != 3 || p[0] != 0xe2)
+		return false;
+	// U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069
+	return (p[1] == 0x80 && (p[2] == 0x8e || p[2] == 0x8f ||
+				 (p[2] >= 0xaa && p[2] <= 0xae))) ||
+	       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9);
+}
+
 char *psc_text_escape(const char *text, size_t n)
 {
 	struct psc_str s = { 0 };
@@ -230,7 +246,7 @@ char *psc_text_escape(const char *text, size_t n)
 	for (size_t i = 0; i < n;) {
 		const uint8_t *p = (const uint8_t *)text + i;
 		size_t len = utf8_len(p, n - i);
-		if (!len || p[0] < 0x20 || p[0] == 0x7f) {
+		if (!len || is_unsafe(p, len)) {
 			psc_str_addf(&s, "\\x%02x", p[0]);
 			i++;
 		} else {

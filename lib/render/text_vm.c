@@ -357,6 +357,23 @@ static void regions(const struct text *t, const struct psc_value *vm)
 	}
 }
 
+// Not the debugger's: an identity between the numbers that does not hold.
+static void failed_checks(const struct text *t)
+{
+	const struct psc_value *list = psc_get(t->root, "findings");
+	bool first = true;
+
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
+
+		if (strncmp(text_str(f, "code"), "vm-", 3) != 0)
+			continue;
+		fprintf(t->out, "%spoolscope: %s\n", first ? "\n" : "",
+			text_str(f, "text"));
+		first = false;
+	}
+}
+
 void text_view_vm(const struct text *t)
 {
 	const struct psc_value *vm = psc_get(t->root, "vm");
@@ -379,4 +396,5 @@ void text_view_vm(const struct text *t)
 		sessions(t, vm);
 	if (flags & PSC_VM_REGIONS)
 		regions(t, vm);
+	failed_checks(t);
 }

@@ -63,6 +63,10 @@ static void escapes(void **state)
 
 	assert_string_equal(s, "a\\x1b[31m\\xff\\xc0\\x80\xe2\x82\xac");
 	free(s);
+	// A C1 control (CSI), text turned around; but not a letter.
+	s = psc_text_escape("\xc2\x9b" "2J\xe2\x80\xae" "exe\xc3\xa4", 12);
+	assert_string_equal(s, "\\xc2\\x9b2J\\xe2\\x80\\xae" "exe\xc3\xa4");
+	free(s);
 }
 
 static void sizes_and_counts(void **state)

@@ -382,6 +382,27 @@ static void excessive_nonpaged(void **state)
 	psc_report_free(r);
 }
 
+static void failed_identity_is_told(void **state)
+{
+	static const struct pages p[] = { { NULL, 0 } };
+	struct psc_report *r;
+
+	CHECK_OK(psc_report_new(&r));
+	vm_of(r, 1, p);
+	struct psc_value *f = psc_add_object(
+		psc_set_array(psc_report_root(r), "findings"));
+	psc_set_str(f, "code", "vm-commit-limit");
+	psc_set_str(f, "text", "the commit limit differs");
+	f = psc_add_object(psc_set_array(psc_report_root(r), "findings"));
+	psc_set_str(f, "code", "pool-high");
+	psc_set_str(f, "text", "not of this view");
+	check_contains(r, "vm", "Kb)\n\npoolscope: the commit limit differs\n");
+	char *text = rendered(r, "vm");
+	assert_null(strstr(text, "not of this view"));
+	free(text);
+	psc_report_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +413,7 @@ int main(void)
 		cmocka_unit_test(sessions_and_quota),
 		cmocka_unit_test(unknown_is_not_zero),
 		cmocka_unit_test(excessive_nonpaged),
+		cmocka_unit_test(failed_identity_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
