@@ -67,6 +67,10 @@ static const struct {
 };
 
 #define FIRST_WINDOWS_10 10240
+/** Of an honest dump: the tag tables of all processors, twice, and the big-page
+ *  table. */
+#define MAX_READ (256u << 20)
+#define MAX_PROCESSORS 2048
 
 /** What is looked for, in this order: later rows use what earlier found. */
 static const struct anchor {
@@ -181,13 +185,15 @@ static struct psc_error *make_result(struct rec *r, struct psc_recovered **ret)
 struct psc_error *psc_recover(const struct psc_recover_input *in,
 			      struct psc_recovered **ret)
 {
-	PSC_CLEANUP(rec_close) struct rec r = { .in = *in };
+	uint64_t budget = MAX_READ;
+	PSC_CLEANUP(rec_close) struct rec r = { .in = *in, .budget = &budget };
 	// Structures of 32-bit and ARM64 kernels are not borrowed.
 	if (strcmp(in->arch, "x64"))
 		return &psc_absent;
 	struct psc_error *err = rec_layouts_open(in, &r.layouts);
 	if (err || (err = psc_mem_clone(in->mem, &r.mem)))
 		return err;
+	r.in.processors = PSC_MIN(in->processors, MAX_PROCESSORS);
 	if (in->pe)	// without exports there is less to go by
 		psc_error_free(psc_pe_exports(in->pe, &r.exports));
 	rec_load_sections(&r);

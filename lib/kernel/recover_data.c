@@ -101,10 +101,14 @@ bool rec_next_word(const struct rec *r, struct rec_word *w)
 bool rec_read(const struct rec *r, uint64_t va, void *buf, size_t n)
 {
 	const uint8_t *p = rec_data(r, va, n);
-	if (!p)
-		return psc_mem_read(r->mem, va, buf, n, NULL) == n;
-	memcpy(buf, p, n);
-	return true;
+	if (p) {
+		memcpy(buf, p, n);
+		return true;
+	}
+	if (n > *r->budget)
+		return false;
+	*r->budget -= n;
+	return psc_mem_read(r->mem, va, buf, n, NULL) == n;
 }
 
 bool rec_u64(const struct rec *r, uint64_t va, uint64_t *ret)

@@ -80,6 +80,8 @@ struct rec {
 	uint64_t partition, visible, track_table;
 	uint64_t code_hits[64];		/**< Addresses that pool code touches. */
 	size_t n_code_hits;
+	/** Bytes that searches may still read: hostile data can lead anywhere. */
+	uint64_t *budget;
 	bool oom;
 };
 

@@ -10,7 +10,7 @@
 #define OBJECT_ALIGN 0x40u
 /** They lie that near to each other at most. */
 #define NEAR 0x10000u
-#define MAX_HITS 64
+#define MAX_HITS 256
 #define MAX_PAGING_FILES 16
 // KDBG slot of MmPagedPoolCommit: from 10 on the address of
 // MiState.Vs.SystemPteInfo.PteFailures (dump-format 3.4, 170).
@@ -183,38 +183,49 @@ static size_t count_words(const struct rec *r, uint64_t value, uint64_t *where)
 	return n;
 }
 
-/** Candidates' addresses of the visible state: from KDBG, else by search. */
-static void visible_places(const struct rec *r, bool kdbg, uint64_t slot,
+/** Values in the kernel's data that may be its address: beside the partition.
+ *  @return false when there are too many to look at. */
+static bool visible_pointers(const struct rec *r, struct hits *ret)
+{
+	for (struct rec_word w = { 0 }; rec_next_word(r, &w);)
+		if (w.value % OBJECT_ALIGN == 0 &&
+		    w.value - r->partition + NEAR < 2 * NEAR &&
+		    !add_hit(ret, w.value))
+			return false;
+	return true;
+}
+
+/** Where @p c has the visible state: from KDBG's slot, else of @p pointers. */
+static void visible_places(const struct rec *r, uint64_t slot,
+			   const struct hits *pointers,
 			   const struct rec_candidate *c, struct hits *found)
 {
-	if (kdbg) {
+	if (slot) {
 		uint64_t va = slot - rec_offset(
 			c, "_MI_VISIBLE_STATE.SystemPteInfo.PteFailures");
 		if (is_visible(r, c, va))
 			add_hit(found, va);
 		return;
 	}
-	for (struct rec_word w = { 0 }; rec_next_word(r, &w);) {
-		if (w.value % OBJECT_ALIGN == 0 &&
-		    w.value - r->partition + NEAR < 2 * NEAR &&
-		    is_visible(r, c, w.value))
-			add_hit(found, w.value);
-	}
+	for (size_t i = 0; i < pointers->n; i++)
+		if (is_visible(r, c, pointers->v[i]))
+			add_hit(found, pointers->v[i]);
 }
 
 void rec_find_visible(struct rec *r, struct psc_proof *p)
 {
-	struct hits found = { 0 };
+	struct hits found = { 0 }, pointers = { 0 };
 	uint64_t slot, where = 0;
-	bool kdbg = rec_kdbg_va(r, KDBG_PTE_FAILURES, &slot);
-	if (!kdbg && !r->partition) {
+	if (!rec_kdbg_va(r, KDBG_PTE_FAILURES, &slot))
+		slot = 0;
+	if (!slot && (!r->partition || !visible_pointers(r, &pointers))) {
 		rec_says(r, p, "neither KDBG nor the partition leads to it");
 		return;
 	}
 	for (size_t i = 0; i < r->layouts->n; i++) {
 		struct rec_candidate *c = &r->layouts->v[i];
 		struct hits own = { 0 };
-		visible_places(r, kdbg, slot, c, &own);
+		visible_places(r, slot, &pointers, c, &own);
 		if (!own.n)
 			rec_refute(c, REC_VISIBLE);
 		for (size_t j = 0; j < own.n; j++)
@@ -237,7 +248,7 @@ void rec_find_visible(struct rec *r, struct psc_proof *p)
 	r->visible = found.v[0];
 	rec_says(r, p, "exactly one word points to 0x%" PRIx64 "%s, whose "
 		 "regions hold the System process; %zu layouts fit", r->visible,
-		 kdbg ? ", which KDBG+170 also leads to" : "",
+		 slot ? ", which KDBG+170 also leads to" : "",
 		 rec_n_in(r, REC_VISIBLE));
 	rec_add_symbol(r, "MiVisibleState", p->address);
 	r->layouts->proven |= 1u << REC_VISIBLE;

@@ -15,6 +15,7 @@
 #define OBJECT_ALIGN 0x40u
 #define HEAP_SIGNATURE 0xddeeddeeu	/**< _SEGMENT_HEAP.Signature. */
 #define MAX_NODES 64
+#define MAX_TRIES 8192		/**< Places that begin as pool state does. */
 // Index of Heaps[] (pool 3.1).
 #define HEAP_NX 1
 #define HEAP_PAGED 2
@@ -66,7 +67,7 @@ static bool is_pool_state(const struct rec *r, const struct rec_candidate *c,
 static size_t scan_pool_state(const struct rec *r,
 			      const struct rec_candidate *c, uint64_t *last)
 {
-	size_t n = 0;
+	size_t n = 0, tries = 0;
 	uint64_t pools = rec_offset(
 		c, "_EX_POOL_HEAP_MANAGER_STATE.NumberOfPools");
 	uint64_t node = rec_offset(c, "_EX_POOL_HEAP_MANAGER_STATE.PoolNode");
@@ -78,6 +79,7 @@ static size_t scan_pool_state(const struct rec *r,
 			uint64_t heap = psc_le64(sec->bytes + off + node);
 			if (!n_pools || n_pools > MAX_NODES ||
 			    !rec_is_kernel_va(r, heap) ||
+			    tries++ > MAX_TRIES ||
 			    !is_pool_state(r, c, sec->va + off))
 				continue;
 			*last = sec->va + off;
@@ -138,6 +140,7 @@ void rec_find_heaps(struct rec *r, struct psc_proof *p)
 
 #define MIN_SHIFT 9
 #define MAX_SHIFT 18
+#define MAX_STEPS 32		/**< Of probing, on average over a table. */
 #define MAX_MISSES 3		/**< Doublings without a fit, behind one. */
 #define MIN_TAGS 8		/**< Fewer say nothing about a size. */
 #define HASH_FACTOR UINT64_C(40543)
@@ -177,12 +180,13 @@ static bool read_keys(const struct rec *r, uint64_t va, struct tags *t)
 static bool keys_fit(const struct tags *t)
 {
 	size_t n = (size_t)1 << t->shift, upper = 0, mask = n - 1;
+	size_t steps = n * MAX_STEPS;
 	for (size_t i = 0; i < n; i++) {
 		if (!t->key[i])
 			continue;
 		for (size_t at = tag_hash(t->key[i]) & mask; at != i;
 		     at = (at + 1) & mask)
-			if (!t->key[at])
+			if (!t->key[at] || !steps--)
 				return false;
 		upper += i >= n / 2;
 	}
@@ -384,6 +388,7 @@ void rec_find_tag_tables(struct rec *r, struct psc_proof *p)
 #define BIG_MIN_SHIFT 8
 #define BIG_MAX_SHIFT 20
 #define BIG_ENOUGH 9		/**< Tenths of live entries at their hash. */
+#define BIG_MAX_STEPS 512	/**< Of probing, for one entry. */
 #define BIG_MIN_LIVE 2
 
 static uint32_t big_hash(uint64_t va, bool truncated)
@@ -418,7 +423,7 @@ static bool big_in_place(const uint8_t *raw, uint64_t entry, size_t mask,
 {
 	uint64_t va = psc_le64(raw + i * entry);
 	size_t at = big_hash(va, truncated) & mask;
-	for (size_t steps = 0; at != i && steps <= mask; steps++) {
+	for (size_t steps = 0; at != i && steps < BIG_MAX_STEPS; steps++) {
 		if (psc_le64(raw + at * entry) == 1)
 			return false;	// never used: probing ends here
 		at = (at + 1) & mask;
