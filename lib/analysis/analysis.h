@@ -53,6 +53,7 @@ PSC_NODISCARD struct psc_error *psc_analyse_vm(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_poolused(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_bigpool(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_walk(struct psc_analysis *a);
+PSC_NODISCARD struct psc_error *psc_analyse_callers(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_pool_at(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_poolmap(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_findings(struct psc_analysis *a);

@@ -7,6 +7,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/find.h"
+#include "analysis/image_files.h"
 #include "analysis/pooltag.h"
 #include "dump/dump.h"
 #include "kernel/kernel.h"
@@ -125,6 +126,33 @@ struct psc_error *psc_find(struct psc_session *s, const struct psc_find *q,
 		       psc_dump_why_no_pages(s->dump);
 	psc_analysis_deinit(&a);
 	return err;
+}
+
+struct psc_error *psc_run_images(const char *const *paths, size_t n,
+				 const struct psc_options *opt,
+				 const struct psc_request *req,
+				 struct psc_report **ret)
+{
+	struct psc_report *r;
+	struct psc_error *err = psc_report_new(&r);
+
+	if (err)
+		return err;
+	struct psc_value *root = psc_report_root(r);
+	psc_set_str(root, "schema", "poolscope.report/1");
+	psc_set_str(psc_set_object(root, "tool"), "version", PSC_VERSION);
+	psc_set_bool(root, "complete", true);
+	err = psc_analyse_image_files(paths, n, req->tag_pattern,
+				      opt ? opt->symbols : NULL,
+				      opt ? opt->progress : NULL, root);
+	if (!err)
+		err = psc_report_check(r);
+	if (err) {
+		psc_report_free(r);
+		return err;
+	}
+	*ret = r;
+	return NULL;
 }
 
 // Why an answer is not the whole one, beyond what Windows had paged out.

@@ -22,6 +22,9 @@ static const struct view {
 	{ "poolused", text_view_poolused },
 	{ "bigpool", text_view_bigpool },
 	{ "walk", text_view_walk },
+	{ "callers", text_view_callers },
+	{ "callers-csv", text_view_callers_csv },
+	{ "callers-pooltag", text_view_callers_pooltag },
 	{ "pool", text_view_pool },
 	{ "poolmap", text_view_poolmap },
 };

@@ -9,7 +9,7 @@ import report_test
 from report_test import run
 
 COMMANDS = ["report", "info", "lm", "symbols", "vm", "poolused",
-            "bigpool", "walk", "pool", "poolfind", "poolmap"]
+            "bigpool", "walk", "pool", "poolfind", "poolmap", "callers"]
 # What a command needs behind the dump.
 MORE = {"pool": ["ffff800000000000"], "poolfind": ["*"]}
 
@@ -42,7 +42,9 @@ def wrong_usage():
                  ["poolfind", "x"], ["poolfind", "x", "a", "b"],
                  ["poolfind", "x", "a", "--limit=-1"],
                  ["poolfind", "x", "a", "--pool=pond"],
-                 ["poolmap", "x", "1", "2", "3"]):
+                 ["poolmap", "x", "1", "2", "3"],
+                 ["callers"], ["callers", "x", "a", "b"],
+                 ["callers", "--images=a", "--tag=x", "y"]):
         done = run(*args)
         assert done.returncode == 2, (args, done.returncode)
         assert done.stderr and not done.stdout, args

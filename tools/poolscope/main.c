@@ -38,6 +38,8 @@ static const struct command {
 	  "!poolfind", "poolscope poolfind" },
 	{ "poolmap", cmd_poolmap, "DUMP [ADDRESS [BYTES]]", "how full the "
 	  "pool is, as a picture", "poolscope poolmap" },
+	{ "callers", cmd_callers, "DUMP|--images PATH [TAG]", "who allocates, "
+	  "from the drivers' code", "poolscope callers" },
 };
 
 static void usage(FILE *out)

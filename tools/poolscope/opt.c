@@ -171,3 +171,21 @@ int opt_run(const struct opt *o, const struct psc_request *req,
 	psc_close(s);
 	return status;
 }
+
+int opt_run_images(const struct opt *o, const char *const *paths, size_t n,
+		   const struct psc_request *req, const char *view)
+{
+	struct psc_progress progress = progress_on_terminal();
+	struct psc_options open = o->open;
+	struct psc_report *r = NULL;
+	int status;
+
+	open.progress = &progress;
+	struct psc_error *err = psc_run_images(paths, n, &open, req, &r);
+	progress_done(&progress);
+	if (!err)
+		err = print(o, r, view);
+	status = err ? opt_complain(err) : psc_report_status(r, false);
+	psc_report_free(r);
+	return status;
+}

@@ -43,4 +43,8 @@ bool opt_take_dump(struct opt *o, char *arg);
 int opt_run(const struct opt *o, const struct psc_request *req,
 	    const char *view, bool judging);
 
+/** The same without a dump, on image files and folders. */
+int opt_run_images(const struct opt *o, const char *const *paths, size_t n,
+		   const struct psc_request *req, const char *view);
+
 #endif

@@ -104,6 +104,16 @@ PSC_NODISCARD struct psc_error *
 psc_run(struct psc_session *s, const struct psc_request *req,
 	struct psc_report **ret);
 
+/**
+ * Call sites of image files, without a dump: the section "callsites" alone.
+ * @param paths  files and folders; folders are searched to the bottom.
+ * @param opt    symbols and progress of it count; may be NULL.
+ */
+PSC_NODISCARD struct psc_error *
+psc_run_images(const char *const *paths, size_t n,
+	       const struct psc_options *opt, const struct psc_request *req,
+	       struct psc_report **ret);
+
 /** Which blocks to list. */
 struct psc_find {
 	const char *pattern;	/**< Of the tag: '*' and '?'; NULL: all. */

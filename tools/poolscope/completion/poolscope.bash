@@ -3,7 +3,7 @@
 _poolscope()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands="report info lm symbols vm poolused bigpool walk pool poolfind poolmap"
+	local commands="report info lm symbols vm poolused bigpool walk pool poolfind poolmap callers"
 	local options="--json --pooltag= --symbols= --force-symbols
 		--fetch-symbols --deep --cache-index --help --usage --version"
 	local command= word dump=
@@ -19,6 +19,8 @@ _poolscope()
 		esac
 	done
 	[[ $command == report || -z $command ]] && options+=" --all"
+	[[ $command == callers ]] &&
+		options+=" --images= --tag= --csv --pooltag-txt"
 	[[ $command == vm ]] && options+=" --quota"
 	compopt +o nospace 2>/dev/null
 	if [[ $cur == -* ]]; then

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Call sites of a dump: every loaded module, out of its pages.
+#include "analysis/callers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/str.h"
+#include "kernel/symbols.h"
+#include "pool/tagtable.h"
+
+struct dump_images {
+	size_t n;
+	struct psc_code_image *code;
+	struct psc_module_image *source;
+	struct psc_caller_image *named;
+	struct psc_pe *pe;
+};
+
+static void free_images(struct dump_images *d)
+{
+	for (size_t i = 0; d->named && i < d->n; i++)
+		psc_sym_free(d->named[i].sym);
+	free(d->code);
+	free(d->source);
+	free(d->named);
+	free(d->pe);
+}
+
+static bool make_images(const struct psc_analysis *a,
+			const struct psc_modules *m, struct dump_images *d)
+{
+	d->n = m->n;
+	d->code = calloc(m->n + 1, sizeof(*d->code));
+	d->source = calloc(m->n + 1, sizeof(*d->source));
+	d->named = calloc(m->n + 1, sizeof(*d->named));
+	d->pe = calloc(m->n + 1, sizeof(*d->pe));
+	if (!d->code || !d->source || !d->named || !d->pe)
+		return false;
+	for (size_t i = 0; i < m->n; i++) {
+		d->code[i] = (struct psc_code_image){
+			.name = m->v[i].name, .base = m->v[i].base,
+			.memory = true,
+			.src = psc_module_source(&d->source[i], a->kernel,
+						 &m->v[i]),
+		};
+		d->named[i].name = m->v[i].name;
+		if (m->v[i].has_version)
+			d->named[i].version = &m->v[i].version;
+	}
+	return true;
+}
+
+// Does the pattern name one tag? Then its number is worth a search as well.
+static bool single_tag(const char *pattern, uint32_t *tag)
+{
+	return pattern && !strpbrk(pattern, "*?") &&
+	       psc_tag_parse(pattern, tag);
+}
+
+// Symbols are looked for only where a row will be shown.
+static void open_names(const struct psc_analysis *a,
+		       const struct psc_modules *m, struct dump_images *d,
+		       const struct psc_callsites *c)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct psc_code_module *cm = &c->v[i];
+		bool shown = cm->n_hits > 0;
+
+		for (size_t k = 0; k < cm->n && !shown; k++)
+			shown = !a->req->tag_pattern || (cm->v[k].has_tag &&
+				psc_callers_tag_matches(a->req->tag_pattern,
+							cm->v[k].tag));
+		if (!shown)
+			continue;
+		psc_error_free(psc_module_symbols(a->kernel, &m->v[i], NULL,
+						  &d->named[i].sym));
+		struct psc_error *err = psc_pe_open(&d->code[i].src,
+						    m->v[i].name, &d->pe[i]);
+		if (!err)
+			d->named[i].pe = &d->pe[i];
+		psc_error_free(err);
+	}
+}
+
+struct psc_error *psc_analyse_callers(struct psc_analysis *a)
+{
+	const struct psc_modules *m;
+	const struct psc_tag_table *counters = NULL;
+	struct dump_images d = { 0 };
+	struct psc_callsites *c = NULL;
+	uint32_t tag;
+	char *cache = psc_callers_cache_dir();
+	struct psc_code_options opt = { .cache_dir = cache };
+	struct psc_error *err = psc_analysis_need_pages(a, "driver code");
+
+	if (single_tag(a->req->tag_pattern, &tag)) {
+		opt.index_tags = &tag;
+		opt.n_index_tags = 1;
+	}
+	if (a->progress)
+		opt.progress = *a->progress;
+	if (!err)
+		err = psc_analysis_modules(a, &m);
+	if (!err && !make_images(a, m, &d))
+		err = &psc_nomem;
+	if (!err)
+		err = psc_callsites_find(d.code, d.n, &opt, &c);
+	if (!err) {
+		struct psc_caller_list list = {
+			.sites = c, .image = d.named,
+			.tag_pattern = a->req->tag_pattern,
+		};
+		// Without counters rows lack what is outstanding.
+		psc_error_free(psc_analysis_tag_table(a, &counters));
+		list.counters = counters;
+		open_names(a, m, &d, c);
+		psc_callers_fill(a->root, &list);
+	}
+	psc_callsites_free(c);
+	free_images(&d);
+	free(cache);
+	return err;
+}
