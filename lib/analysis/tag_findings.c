@@ -18,6 +18,8 @@
 #define NO_FREES_BYTES MB
 #define NO_FREES_ALLOCS 1000
 #define MAX_NO_FREES 3
+// From here on a tag is worth a next step.
+#define ACT_BYTES (64 * MB)
 // Companions of one leaked object: this many blocks, in this many tags.
 #define GROUP_BLOCKS 5000
 #define GROUP_TAGS 3
@@ -254,7 +256,7 @@ void psc_tag_next_steps(struct psc_analysis *a, struct psc_value *list)
 
 		if (!r)
 			r = largest_unfreed(a->tag_table, &pools[i], INT64_MAX);
-		if (!r)
+		if (!r || used(r, &pools[i]) < ACT_BYTES)
 			continue;
 		psc_tag_text(r->tag, tag);
 		if (a->tags && psc_pooltag_find(a->tags, r->tag, &meaning) &&

@@ -54,5 +54,8 @@ void text_view_lm(const struct text *t)
 	}
 	for (size_t i = 0; i < psc_count(gone); i++)
 		unloaded_row(t, psc_at(gone, i, NULL));
+	if (psc_get_str(t->root, "modules_incomplete"))
+		fprintf(t->out, "\nthe list ends early: %s\n",
+			psc_get_str(t->root, "modules_incomplete"));
 	text_missing(t);
 }

@@ -140,6 +140,20 @@ static void put_total(const struct text *t, const struct psc_value *totals,
 	fputc('\n', t->out);
 }
 
+// Not the debugger's: what the figures above lack.
+static void put_incomplete(const struct text *t, const struct psc_value *from)
+{
+	uint64_t pages = 0;
+	bool complete = true;
+
+	psc_get_bool(from, "complete", &complete);
+	psc_get_uint(from, "missing_pages", &pages);
+	if (!complete)
+		fprintf(t->out, "\npoolscope: not exact, %" PRIu64 " page%s of "
+			"the tag tables could not be read\n", pages,
+			pages == 1 ? "" : "s");
+}
+
 void text_view_poolused(const struct text *t)
 {
 	const struct psc_value *section = psc_get(t->root, "poolused");
@@ -156,4 +170,5 @@ void text_view_poolused(const struct text *t)
 	for (size_t i = 0; i < psc_count(tags); i++)
 		put_row(t, psc_at(tags, i, NULL), flags, bits);
 	put_total(t, psc_get(from, "totals"), flags);
+	put_incomplete(t, from);
 }

@@ -357,12 +357,29 @@ static void regions(const struct text *t, const struct psc_value *vm)
 	}
 }
 
-// Not the debugger's: an identity between the numbers that does not hold.
-static void failed_checks(const struct text *t)
+// Not the debugger's: what is missing, and identities that do not hold.
+static void remarks(const struct text *t, const struct psc_value *vm)
 {
+	static const struct {
+		const char *key, *what;
+	} holes[] = {
+		{ "pool_usage_incomplete", "pool usage is a lower bound" },
+		{ "processes_incomplete", "processes are missing" },
+		{ "processes_error", "no processes" },
+		{ "regions_error", "no regions" },
+	};
 	const struct psc_value *list = psc_get(t->root, "findings");
 	bool first = true;
 
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(holes); i++) {
+		const char *why = psc_get_str(vm, holes[i].key);
+
+		if (!why)
+			continue;
+		fprintf(t->out, "%spoolscope: %s: %s\n", first ? "\n" : "",
+			holes[i].what, why);
+		first = false;
+	}
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *f = psc_at(list, i, NULL);
 
@@ -396,5 +413,5 @@ void text_view_vm(const struct text *t)
 		sessions(t, vm);
 	if (flags & PSC_VM_REGIONS)
 		regions(t, vm);
-	failed_checks(t);
+	remarks(t, vm);
 }

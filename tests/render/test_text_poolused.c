@@ -213,6 +213,24 @@ static void zero_rows(void **state)
 	psc_report_free(r);
 }
 
+// Figures with holes never look like exact ones.
+static void incomplete_is_told(void **state)
+{
+	struct psc_report *r = report_of(2, NULL, 0);
+	struct psc_value *section =
+		psc_set_object(psc_report_root(r), "poolused");
+
+	psc_set_bool(section, "complete", true);
+	char *text = rendered(r, "poolused");
+	assert_null(strstr(text, "poolscope:"));
+	free(text);
+	psc_set_bool(section, "complete", false);
+	psc_set_uint(section, "missing_pages", 3);
+	check_contains(r, "poolused", "\n\npoolscope: not exact, 3 pages of "
+		       "the tag tables could not be read\n");
+	psc_report_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +241,7 @@ int main(void)
 		cmocka_unit_test(p6_one_tag),
 		cmocka_unit_test(negative_wraps),
 		cmocka_unit_test(zero_rows),
+		cmocka_unit_test(incomplete_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -388,7 +388,7 @@ static void failed_identity_is_told(void **state)
 	struct psc_report *r;
 
 	CHECK_OK(psc_report_new(&r));
-	vm_of(r, 1, p);
+	psc_set_str(vm_of(r, 1, p), "pool_usage_incomplete", "no such page");
 	struct psc_value *f = psc_add_object(
 		psc_set_array(psc_report_root(r), "findings"));
 	psc_set_str(f, "code", "vm-commit-limit");
@@ -396,7 +396,9 @@ static void failed_identity_is_told(void **state)
 	f = psc_add_object(psc_set_array(psc_report_root(r), "findings"));
 	psc_set_str(f, "code", "pool-high");
 	psc_set_str(f, "text", "not of this view");
-	check_contains(r, "vm", "Kb)\n\npoolscope: the commit limit differs\n");
+	check_contains(r, "vm", "Kb)\n\npoolscope: pool usage is a "
+		       "lower bound: no such page\n"
+		       "poolscope: the commit limit differs\n");
 	char *text = rendered(r, "vm");
 	assert_null(strstr(text, "not of this view"));
 	free(text);
