@@ -102,11 +102,21 @@ static bool select_rows(const struct psc_analysis *a, struct selection *s)
 		const struct psc_tag_row *row = &s->table->v[i];
 
 		if (tag_matches(a->req->tag_pattern, row->tag) &&
-		    visible(a, s->table, row) &&
 		    !psc_vec_push(&s->rows, row))
 			return false;
 	}
 	return true;
+}
+
+static void drop_invisible(const struct psc_analysis *a, struct selection *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->rows.n; i++) {
+		if (visible(a, s->table, s->rows.v[i]))
+			s->rows.v[kept++] = s->rows.v[i];
+	}
+	s->rows.n = kept;
 }
 
 // Keep the n largest of each pool: what a short report shows.
@@ -204,6 +214,7 @@ struct psc_error *psc_poolused_fill(const struct psc_analysis *a,
 
 	fill_total(&s, "nonpaged", totals);
 	fill_total(&s, "paged", totals);
+	drop_invisible(a, &s);
 	if (ok && a->req->top_each)
 		ok = keep_largest(&s, a->req->top_each);
 	sort_rows(&s, a->req->poolused_flags);

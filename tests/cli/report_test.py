@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 SKIP = 77
@@ -51,5 +52,6 @@ def main(tests):
             print("ok", test.__name__)
         except Exception as err:  # noqa: BLE001 (a test's failure is data)
             failed += 1
-            print("not ok", test.__name__, type(err).__name__, err)
+            line = traceback.extract_tb(err.__traceback__)[-1].line
+            print("not ok", test.__name__, type(err).__name__, err, line)
     sys.exit(1 if failed else 0)
