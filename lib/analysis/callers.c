@@ -62,16 +62,14 @@ static bool single_tag(const char *pattern, uint32_t *tag)
 // Symbols are looked for only where a row will be shown.
 static void open_names(const struct psc_analysis *a,
 		       const struct psc_modules *m, struct dump_images *d,
-		       const struct psc_callsites *c)
+		       const struct psc_caller_list *list)
 {
 	for (size_t i = 0; i < d->n; i++) {
-		const struct psc_code_module *cm = &c->v[i];
+		const struct psc_code_module *cm = &list->sites->v[i];
 		bool shown = cm->n_hits > 0;
 
 		for (size_t k = 0; k < cm->n && !shown; k++)
-			shown = !a->req->tag_pattern || (cm->v[k].has_tag &&
-				psc_callers_tag_matches(a->req->tag_pattern,
-							cm->v[k].tag));
+			shown = psc_callers_wanted(list, &cm->v[k]);
 		if (!shown)
 			continue;
 		psc_error_free(psc_module_symbols(a->kernel, &m->v[i], NULL,
@@ -84,42 +82,84 @@ static void open_names(const struct psc_analysis *a,
 	}
 }
 
+/** One run: which tags, and what was found. */
+struct dump_callers {
+	uint32_t tags[PSC_CALLERS_TOP];
+	size_t n_tags;
+	bool summary;		/**< Only large tags that no list knows. */
+	struct dump_images images;
+	struct psc_callsites *sites;
+};
+
+static struct psc_error *find(struct psc_analysis *a, struct dump_callers *d,
+			      const struct psc_modules *m)
+{
+	char *cache = psc_callers_cache_dir();
+	struct psc_code_options opt = {
+		.cache_dir = cache,
+		.index_tags = d->tags,
+		.n_index_tags = d->n_tags,
+	};
+	struct psc_error *err;
+
+	if (a->progress)
+		opt.progress = *a->progress;
+	err = make_images(a, m, &d->images)
+		? psc_callsites_find(d->images.code, d->images.n, &opt,
+				     &d->sites)
+		: &psc_nomem;
+	free(cache);
+	return err;
+}
+
+static void fill(struct psc_analysis *a, struct dump_callers *d,
+		 const struct psc_modules *m,
+		 const struct psc_tag_table *counters)
+{
+	struct psc_caller_list list = {
+		.sites = d->sites, .image = d->images.named,
+		.tag_pattern = a->req->tag_pattern, .counters = counters,
+		.only = d->summary ? d->tags : NULL,
+		.n_only = d->summary ? d->n_tags : 0,
+	};
+
+	open_names(a, m, &d->images, &list);
+	psc_callers_fill(a->root, &list);
+	if (d->summary) {
+		psc_callers_findings(a, d->tags, d->n_tags);
+	} else if (d->n_tags) {
+		char *text = psc_callers_sentence(a->root, d->tags[0]);
+		psc_set_str(a->root, "ticket", text);
+		free(text);
+	}
+}
+
 struct psc_error *psc_analyse_callers(struct psc_analysis *a)
 {
 	const struct psc_modules *m;
 	const struct psc_tag_table *counters = NULL;
-	struct dump_images d = { 0 };
-	struct psc_callsites *c = NULL;
-	uint32_t tag;
-	char *cache = psc_callers_cache_dir();
-	struct psc_code_options opt = { .cache_dir = cache };
+	struct dump_callers d = {
+		.summary = !(a->req->required & PSC_SECTION_CALLSITES),
+	};
 	struct psc_error *err = psc_analysis_need_pages(a, "driver code");
 
-	if (single_tag(a->req->tag_pattern, &tag)) {
-		opt.index_tags = &tag;
-		opt.n_index_tags = 1;
-	}
-	if (a->progress)
-		opt.progress = *a->progress;
+	if (err)
+		return err;
+	// Without counters rows lack what is outstanding.
+	psc_error_free(psc_analysis_tag_table(a, &counters));
+	if (d.summary && counters)
+		d.n_tags = psc_callers_top_tags(a, counters, d.tags);
+	else if (single_tag(a->req->tag_pattern, &d.tags[0]))
+		d.n_tags = 1;
+	// The short report pays only when there is something to explain.
+	if (d.summary && !d.n_tags)
+		return NULL;
+	err = psc_analysis_modules(a, &m);
 	if (!err)
-		err = psc_analysis_modules(a, &m);
-	if (!err && !make_images(a, m, &d))
-		err = &psc_nomem;
+		err = find(a, &d, m);
 	if (!err)
-		err = psc_callsites_find(d.code, d.n, &opt, &c);
-	if (!err) {
-		struct psc_caller_list list = {
-			.sites = c, .image = d.named,
-			.tag_pattern = a->req->tag_pattern,
-		};
-		// Without counters rows lack what is outstanding.
-		psc_error_free(psc_analysis_tag_table(a, &counters));
-		list.counters = counters;
-		open_names(a, m, &d, c);
-		psc_callers_fill(a->root, &list);
-	}
-	psc_callsites_free(c);
-	free_images(&d);
-	free(cache);
+		fill(a, &d, m, counters);
+	psc_callsites_free(d.sites);
+	free_images(&d.images);
 	return err;
 }

@@ -23,11 +23,29 @@ struct psc_caller_list {
 	const struct psc_callsites *sites;
 	struct psc_caller_image *image;	/**< As many as sites. */
 	const char *tag_pattern; /**< NULL: all. */
+	const uint32_t *only;	/**< Only these tags; NULL: all. */
+	size_t n_only;
 	const struct psc_tag_table *counters; /**< NULL: without a dump. */
 };
 
+/** Does the list show this row? */
+bool psc_callers_wanted(const struct psc_caller_list *list,
+			const struct psc_callsite *s);
+
 /** Fill "callsites" and "callsite_modules" of @p root. */
 void psc_callers_fill(struct psc_value *root, struct psc_caller_list *list);
+
+/** "tag 'x' holds … and is allocated by …" out of a filled report; caller
+ *  frees. NULL: no call names the tag. */
+char *psc_callers_sentence(const struct psc_value *root, uint32_t tag);
+
+/** Large tags that no tag list knows. @p out has room for 8. @return count. */
+#define PSC_CALLERS_TOP 8
+size_t psc_callers_top_tags(const struct psc_analysis *a,
+			    const struct psc_tag_table *t, uint32_t *out);
+/** A finding for each of them. */
+void psc_callers_findings(struct psc_analysis *a, const uint32_t *tags,
+			  size_t n);
 
 /** The user's folder for results of this kind; caller frees. May be NULL. */
 char *psc_callers_cache_dir(void);

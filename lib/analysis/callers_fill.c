@@ -57,9 +57,16 @@ static void count(const struct psc_caller_list *list, struct line *l)
 	l->bytes = row->nonpaged.bytes + row->paged.bytes;
 }
 
-static bool wanted(const struct psc_caller_list *list,
-		   const struct psc_callsite *s)
+bool psc_callers_wanted(const struct psc_caller_list *list,
+			const struct psc_callsite *s)
 {
+	for (size_t i = 0; i < list->n_only; i++) {
+		if (s->has_tag && s->tag_mask == UINT32_MAX &&
+		    (s->tag & PSC_TAG_MASK) == (list->only[i] & PSC_TAG_MASK))
+			return true;
+	}
+	if (list->only)
+		return false;
 	if (!list->tag_pattern)
 		return true;
 	return s->has_tag && psc_callers_tag_matches(list->tag_pattern, s->tag);
@@ -114,7 +121,7 @@ static bool collect(const struct psc_caller_list *list, struct lines *out)
 		const struct psc_code_module *m = &list->sites->v[i];
 		for (size_t k = 0; k < m->n; k++) {
 			struct line l = { .site = &m->v[k], .image = i };
-			if (!wanted(list, l.site))
+			if (!psc_callers_wanted(list, l.site))
 				continue;
 			count(list, &l);
 			if (!psc_vec_push(&out->v, l))
@@ -236,6 +243,14 @@ static void fill_origin(const struct psc_caller_image *im, struct psc_value *o,
 		psc_set_hex(o, "rewritten_by", s->rewritten_by);
 }
 
+static void set_count(struct psc_value *o, const char *key, int64_t v)
+{
+	if (v < 0)
+		psc_set_int(o, key, v);
+	else
+		psc_set_uint(o, key, (uint64_t)v);
+}
+
 static void fill_outstanding(struct psc_value *o, const struct line *l)
 {
 	if (!l->counted) {
@@ -243,8 +258,8 @@ static void fill_outstanding(struct psc_value *o, const struct line *l)
 		return;
 	}
 	struct psc_value *c = psc_set_object(o, "outstanding");
-	psc_set_int(c, "blocks", l->blocks);
-	psc_set_int(c, "bytes", (int64_t)l->bytes);
+	set_count(c, "blocks", l->blocks);
+	set_count(c, "bytes", (int64_t)l->bytes);
 }
 
 static void fill_site(const struct psc_caller_image *im, struct psc_value *o,

@@ -10,16 +10,10 @@
 #include <unistd.h>
 
 #include "base/vec.h"
-#include "code/engine.h"
+#include "code/result.h"
 #include "code/tagindex.h"
 
-enum { THREADS_MAX = 64, WRAPPERS_MAX = 1000 };
-
-/** An exported function that hands its argument to an allocator. */
-struct wrapper {
-	char *module, *name;
-	struct psc_api api;	/**< through points at name. */
-};
+enum { THREADS_MAX = 64, WRAPPERS_MAX = 1000, SAMPLE_BYTES = 32 };
 
 /** Export of a loaded image by address. */
 struct named {
@@ -30,11 +24,19 @@ struct named {
 struct job {
 	const struct psc_code_image *image;
 	struct psc_code_module *out;
+	struct psc_cache_key key;
+	struct psc_code_result res;
 	struct psc_flat flat;
-	bool loaded;
+	bool usable;		/**< Headers are fine. */
+	bool loaded;		/**< flat is there. */
+	bool due;		/**< Has work in this stage. */
 	struct psc_pe_exports exports;	/**< Of memory images. */
-	PSC_VEC(struct wrapper) wrappers;
-	bool again;			/**< Calls another module's wrapper. */
+};
+
+enum stage {
+	STAGE_SITES,		/**< Each image by itself. */
+	STAGE_WRAPPED,		/**< Callers of other modules' wrappers. */
+	STAGE_INDEX,		/**< Tags that no call explains. */
 };
 
 struct run {
@@ -47,7 +49,8 @@ struct run {
 	const struct psc_code_options *options;
 	atomic_size_t next, done;
 	pthread_mutex_t progress_lock;
-	bool second;
+	enum stage stage;
+	bool memory_loaded;
 };
 
 // --- names -------------------------------------------------------------------
@@ -82,11 +85,9 @@ static bool collect_names(struct run *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct job *j = &r->jobs[i];
-		if (!j->loaded || !j->image->memory)
+		if (!j->loaded)
 			continue;
-		struct psc_error *err = psc_pe_exports(&j->flat.pe,
-						       &j->exports);
-		psc_error_free(err);
+		psc_error_free(psc_pe_exports(&j->flat.pe, &j->exports));
 		for (size_t k = 0; k < j->exports.n; k++) {
 			const struct psc_pe_export *x = &j->exports.v[k];
 			struct named at = { j->flat.base + x->rva, x->name,
@@ -100,92 +101,175 @@ static bool collect_names(struct run *r)
 	return true;
 }
 
+// --- identity ----------------------------------------------------------------
+
+// Which pages a memory image has; of a file, some bytes of each page: time
+// stamp and checksum are zero in many a home-made driver.
+static uint64_t page_hash(const struct job *j, const struct psc_pe *pe)
+{
+	uint8_t buf[SAMPLE_BYTES + 1];
+	uint64_t h = 0;
+
+	for (uint64_t rva = 0; rva < pe->image_size && rva < PSC_FLAT_MAX;
+	     rva += PSC_FLAT_PAGE) {
+		size_t want = j->image->memory ? 1 : SAMPLE_BYTES;
+		size_t got = psc_pe_read(pe, rva, buf, want);
+
+		buf[j->image->memory ? 0 : got] = (uint8_t)got;
+		h = psc_rotl64(h, 5) ^ psc_hash_bytes(
+			buf, j->image->memory ? 1 : got + 1);
+	}
+	return h;
+}
+
+static void identify(struct job *j)
+{
+	struct psc_code_module *m = j->out;
+	struct psc_pe pe;
+
+	m->name = strdup(j->image->name);
+	m->error = m->name ? psc_pe_open(&j->image->src, j->image->name, &pe)
+			   : &psc_nomem;
+	if (m->error)
+		return;
+	j->usable = true;
+	m->machine = pe.machine;
+	m->timestamp = pe.timestamp;
+	m->image_size = pe.image_size;
+	m->checksum = pe.checksum;
+	j->key = (struct psc_cache_key){
+		.timestamp = pe.timestamp, .image_size = pe.image_size,
+		.checksum = pe.checksum, .machine = pe.machine,
+		.memory = j->image->memory,
+	};
+	j->key.pages = page_hash(j, &pe);
+}
+
 // --- one image ---------------------------------------------------------------
 
-static void count_pages(const struct psc_flat *f, struct psc_code_module *m)
+static void load(struct job *j)
 {
-	m->code_pages = m->code_pages_missing = 0;
+	const struct psc_code_image *im = j->image;
+
+	if (!j->usable || j->loaded)
+		return;
+	j->out->error = psc_flat_load(&im->src, im->name, im->base, im->memory,
+				      &j->flat);
+	j->loaded = !j->out->error;
+	j->usable = j->loaded;
+}
+
+static void count_pages(const struct psc_flat *f, struct psc_code_result *r)
+{
 	for (uint32_t rva = 0; rva < f->size; rva += PSC_FLAT_PAGE) {
 		if (!psc_flat_executable(f, rva))
 			continue;
-		m->code_pages++;
-		m->code_pages_missing += !f->present[rva / PSC_FLAT_PAGE];
+		r->code_pages++;
+		r->code_pages_missing += !f->present[rva / PSC_FLAT_PAGE];
 	}
 }
 
-static bool keep_wrappers(struct job *j, const struct psc_site_list *list)
+static bool keep_offers(struct psc_code_result *r,
+			const struct psc_site_list *list)
 {
-	for (size_t i = 0; i < list->wrappers.n; i++) {
-		struct wrapper w = { .api = list->wrappers.v[i].api };
-
-		w.name = strdup(list->wrappers.v[i].export);
-		w.module = strdup(j->image->name);
-		if (!w.name || !w.module || !psc_vec_push(&j->wrappers, w)) {
-			free(w.name);
-			free(w.module);
+	r->offers = calloc(list->wrappers.n + 1, sizeof(*r->offers));
+	for (size_t i = 0; r->offers && i < list->wrappers.n; i++) {
+		r->offers[i].api = list->wrappers.v[i].api;
+		r->offers[i].name = strdup(list->wrappers.v[i].export);
+		if (!r->offers[i].name)
 			return false;
-		}
+		r->n_offers = i + 1;
 	}
-	return true;
+	return r->offers != NULL;
 }
 
-static bool calls_wrapper(const struct psc_engine *e, const struct run *r,
-			  const struct job *j)
+static int by_hash(const void *a, const void *b)
 {
-	for (size_t i = 0; i < e->imports.n; i++) {
-		const struct psc_pe_import *im = &e->imports.v[i];
-		const char *name = im->name, *module = NULL;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-		if (!name && j->image->memory &&
-		    psc_flat_has(e->flat, im->slot_rva, e->flat->ptr))
-			name = name_at(r, psc_le_uint(e->flat->bytes +
-				im->slot_rva, e->flat->ptr), &module);
-		for (size_t k = 0; name && k < r->n_extra; k++) {
-			if (!strcmp(name, r->extra[k].through))
-				return true;
-		}
-	}
-	return false;
+	return (x > y) - (x < y);
 }
 
-static struct psc_error *find_sites(struct run *r, struct job *j,
-				    struct psc_engine *e)
+static bool keep_imports(struct psc_code_result *r, const struct psc_engine *e)
+{
+	const struct psc_flat *f = e->flat;
+
+	r->imports = calloc(e->imports.n + 1, sizeof(*r->imports));
+	for (size_t i = 0; r->imports && i < e->imports.n; i++) {
+		const struct psc_pe_import *im = &e->imports.v[i];
+		const char *name = im->name, *module;
+
+		if (!name && f->memory &&
+		    psc_flat_has(f, im->slot_rva, f->ptr))
+			name = e->names->at(e->names->ctx, psc_le_uint(
+				f->bytes + im->slot_rva, f->ptr), &module);
+		if (name)
+			r->imports[r->n_imports++] =
+				psc_hash_bytes(name, strlen(name));
+	}
+	if (r->n_imports)
+		qsort(r->imports, r->n_imports, sizeof(*r->imports), by_hash);
+	return r->imports != NULL;
+}
+
+static bool find_sites(struct run *r, struct job *j, struct psc_engine *e)
 {
 	struct psc_site_list list = { 0 };
-	struct psc_hit_list hits = { 0 };
-	struct psc_code_module *m = j->out;
 	bool ok;
 
 	psc_sites_find(e, &list);
-	ok = !list.oom && psc_tag_index(e, r->options->index_tags,
-					r->options->n_index_tags, &hits) &&
-	     (r->second || keep_wrappers(j, &list));
+	ok = !list.oom;
+	if (r->stage == STAGE_SITES) {
+		count_pages(&j->flat, &j->res);
+		ok = ok && keep_offers(&j->res, &list) &&
+		     keep_imports(&j->res, e);
+	}
 	psc_vec_free(&list.wrappers);
-	free(m->v);
-	free(m->hits);
-	m->v = list.v.v;
-	m->n = list.v.n;
-	m->hits = hits.v.v;
-	m->n_hits = hits.v.n;
-	m->limited = e->limited;
-	return ok ? NULL : &psc_nomem;
+	free(j->res.v);
+	j->res.v = list.v.v;
+	j->res.n = list.v.n;
+	j->res.limited = e->limited;
+	if (ok && r->options->cache_dir)
+		psc_cache_store(r->options->cache_dir, &j->key, &j->res);
+	return ok;
+}
+
+static bool find_index(struct run *r, struct job *j, struct psc_engine *e)
+{
+	struct psc_hit_list hits = { 0 };
+	bool ok = psc_tag_index(e, r->options->index_tags,
+				r->options->n_index_tags, &hits);
+
+	j->out->hits = hits.v.v;
+	j->out->n_hits = hits.v.n;
+	return ok;
 }
 
 static void work_on(struct run *r, struct job *j)
 {
-	struct psc_engine e;
-	struct psc_error *err;
 	const struct psc_names *names = j->image->memory ? &r->lookup : NULL;
+	struct psc_engine e;
 
-	err = psc_engine_open(&e, &j->flat, names, r->extra,
-			      r->second ? r->n_extra : 0);
-	if (!err) {
-		if (!r->second || calls_wrapper(&e, r, j))
-			err = find_sites(r, j, &e);
+	// Files are read here; what a dump holds was read before.
+	if (!j->image->memory)
+		load(j);
+	if (!j->loaded)
+		return;
+	j->out->error = psc_engine_open(&e, &j->flat, names, r->extra,
+					r->stage == STAGE_WRAPPED
+					? r->n_extra : 0);
+	if (!j->out->error) {
+		bool ok = r->stage == STAGE_INDEX ? find_index(r, j, &e)
+						  : find_sites(r, j, &e);
 		psc_engine_close(&e);
+		if (!ok)
+			j->out->error = &psc_nomem;
 	}
-	if (err)
-		j->out->error = err;
+	j->usable = !j->out->error;
+	if (!j->image->memory) {
+		psc_flat_free(&j->flat);
+		j->loaded = false;
+	}
 }
 
 static void *worker(void *arg)
@@ -194,8 +278,9 @@ static void *worker(void *arg)
 	size_t i;
 
 	while ((i = atomic_fetch_add(&r->next, 1)) < r->n) {
-		if (r->jobs[i].loaded && !r->jobs[i].out->error)
+		if (r->jobs[i].due && r->jobs[i].usable)
 			work_on(r, &r->jobs[i]);
+		r->jobs[i].due = false;
 		size_t done = atomic_fetch_add(&r->done, 1) + 1;
 		pthread_mutex_lock(&r->progress_lock);
 		psc_progress_update(&r->options->progress, "call sites", done,
@@ -205,16 +290,38 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static void run_all(struct run *r)
-{
-	unsigned int n = r->options->threads;
-	pthread_t t[THREADS_MAX];
-	unsigned int started = 0;
+// --- stages ------------------------------------------------------------------
 
+// A dump's images name each other's exports: all of them or none.
+static bool load_memory(struct run *r)
+{
+	if (r->memory_loaded)
+		return true;
+	r->memory_loaded = true;
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->jobs[i].image->memory)
+			load(&r->jobs[i]);
+	}
+	return collect_names(r);
+}
+
+static bool run_stage(struct run *r, enum stage stage)
+{
+	unsigned int n = r->options->threads, started = 0;
+	pthread_t t[THREADS_MAX];
+	size_t due = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		due += r->jobs[i].due;
+	if (!due)
+		return true;
+	if (!load_memory(r))
+		return false;
+	r->stage = stage;
 	if (!n)
 		n = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 	n = PSC_MIN(PSC_MAX(n, 1u), (unsigned int)THREADS_MAX);
-	n = (unsigned int)PSC_MIN((size_t)n, r->n);
+	n = (unsigned int)PSC_MIN((size_t)n, due);
 	atomic_store(&r->next, 0);
 	atomic_store(&r->done, 0);
 	while (started + 1 < n &&
@@ -223,34 +330,34 @@ static void run_all(struct run *r)
 	worker(r);
 	for (unsigned int i = 0; i < started; i++)
 		pthread_join(t[i], NULL);
+	return true;
 }
 
-// --- stages ------------------------------------------------------------------
+static bool from_cache(struct run *r, struct job *j)
+{
+	struct psc_code_result res;
 
-static void load(struct run *r, const struct psc_code_image *images,
-		 struct psc_callsites *c)
+	if (!r->options->cache_dir || !j->usable ||
+	    !psc_cache_load(r->options->cache_dir, &j->key, r->extra,
+			    r->n_extra, &res))
+		return false;
+	psc_code_result_free(&j->res);
+	j->res = res;
+	j->out->cached = true;
+	return true;
+}
+
+static bool stage_sites(struct run *r, const struct psc_code_image *images,
+			struct psc_callsites *c)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct job *j = &r->jobs[i];
-		struct psc_code_module *m = &c->v[i];
-
 		j->image = &images[i];
-		j->out = m;
-		m->name = strdup(images[i].name);
-		m->error = m->name ? psc_flat_load(&images[i].src,
-						   images[i].name,
-						   images[i].base,
-						   images[i].memory, &j->flat)
-				   : &psc_nomem;
-		if (m->error)
-			continue;
-		j->loaded = true;
-		m->machine = j->flat.pe.machine;
-		m->timestamp = j->flat.pe.timestamp;
-		m->image_size = j->flat.pe.image_size;
-		m->checksum = j->flat.pe.checksum;
-		count_pages(&j->flat, m);
+		j->out = &c->v[i];
+		identify(j);
+		j->due = j->usable && !from_cache(r, j);
 	}
+	return run_stage(r, STAGE_SITES);
 }
 
 // Names of wrappers go to the result: rows point at them.
@@ -259,7 +366,7 @@ static bool gather_wrappers(struct run *r, struct psc_callsites *c)
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < r->n; i++)
-		n += r->jobs[i].wrappers.n;
+		n += r->jobs[i].res.n_offers;
 	n = PSC_MIN(n, (size_t)WRAPPERS_MAX);
 	char **names = calloc(n + 1, sizeof(*names));
 	r->extra = calloc(n + 1, sizeof(*r->extra));
@@ -267,11 +374,12 @@ static bool gather_wrappers(struct run *r, struct psc_callsites *c)
 	if (!names || !r->extra)
 		return false;
 	for (size_t i = 0; i < r->n; i++) {
-		for (size_t k = 0; k < r->jobs[i].wrappers.n && at < n; k++) {
-			struct wrapper *w = &r->jobs[i].wrappers.v[k];
-			names[at] = w->name;
-			w->name = NULL;
-			r->extra[at] = w->api;
+		const struct psc_code_result *res = &r->jobs[i].res;
+		for (size_t k = 0; k < res->n_offers && at < n; k++) {
+			names[at] = strdup(res->offers[k].name);
+			if (!names[at])
+				return false;
+			r->extra[at] = res->offers[k].api;
 			r->extra[at].through = names[at];
 			at++;
 		}
@@ -280,15 +388,115 @@ static bool gather_wrappers(struct run *r, struct psc_callsites *c)
 	return true;
 }
 
+// Hash of the wrappers that the image imports; 0: none.
+static uint64_t imported_wrappers(const struct run *r, const struct job *j)
+{
+	uint64_t h = 0;
+
+	for (size_t k = 0; k < r->n_extra; k++) {
+		const struct psc_api *x = &r->extra[k];
+		uint64_t name = psc_hash_bytes(x->through,
+					       strlen(x->through));
+		uint64_t parts[] = { name, psc_hash_bytes(x->name,
+			strlen(x->name)), x->tag, x->type, x->size,
+			x->fixed_type, x->type_value, x->fixed_size,
+			x->size_value };
+
+		if (j->res.n_imports &&
+		    bsearch(&name, j->res.imports, j->res.n_imports,
+			    sizeof(name), by_hash))
+			h = psc_rotl64(h, 7) ^
+			    (psc_hash_bytes(parts, sizeof(parts)) | 1);
+	}
+	return h;
+}
+
+static bool stage_wrapped(struct run *r, struct psc_callsites *c)
+{
+	if (!gather_wrappers(r, c))
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		struct job *j = &r->jobs[i];
+		if (!j->usable)
+			continue;
+		j->key.wrappers = imported_wrappers(r, j);
+		j->due = j->key.wrappers && !from_cache(r, j);
+		if (j->due)
+			j->out->cached = false;
+	}
+	return run_stage(r, STAGE_WRAPPED);
+}
+
+static bool explained(const struct run *r, uint32_t tag)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct psc_code_result *res = &r->jobs[i].res;
+		for (size_t k = 0; k < res->n; k++) {
+			if (res->v[k].has_tag && res->v[k].tag == tag)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool stage_index(struct run *r)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < r->options->n_index_tags; i++)
+		all = all && explained(r, r->options->index_tags[i]);
+	for (size_t i = 0; i < r->n; i++)
+		r->jobs[i].due = !all && r->jobs[i].usable;
+	return run_stage(r, STAGE_INDEX);
+}
+
+// A kept row knows which variable holds its tag; what it holds is this
+// dump's affair.
+static void refresh(struct job *j)
+{
+	for (size_t i = 0; i < j->res.n; i++) {
+		struct psc_callsite *s = &j->res.v[i];
+		uint8_t b[4];
+		bool there;
+
+		if (s->global) {
+			there = j->image->src.read(j->image->src.ctx,
+						   s->global, b, 4) == 4;
+			s->has_tag = there;
+			s->tag = there ? psc_le32(b) : 0;
+			s->by = there ? PSC_BY_GLOBAL : PSC_BY_UNRESOLVED;
+			s->why = there ? PSC_WHY_NONE : PSC_WHY_MISSING;
+		}
+		if (s->type_global) {
+			s->has_type = j->image->src.read(j->image->src.ctx,
+				s->type_global, b, 4) == 4;
+			s->type = s->has_type ? psc_le32(b) : 0;
+		}
+	}
+}
+
+static void hand_out(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct job *j = &r->jobs[i];
+
+		if (j->out->cached && j->image->memory)
+			refresh(j);
+		j->out->v = j->res.v;
+		j->out->n = j->res.n;
+		j->out->limited = j->res.limited;
+		j->out->code_pages = j->res.code_pages;
+		j->out->code_pages_missing = j->res.code_pages_missing;
+		j->res.v = NULL;
+		j->res.n = 0;
+	}
+}
+
 static void end_run(struct run *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		struct job *j = &r->jobs[i];
-		for (size_t k = 0; k < j->wrappers.n; k++) {
-			free(j->wrappers.v[k].name);
-			free(j->wrappers.v[k].module);
-		}
-		psc_vec_free(&j->wrappers);
+		psc_code_result_free(&j->res);
 		psc_pe_exports_free(&j->exports);
 		psc_flat_free(&j->flat);
 	}
@@ -316,18 +524,13 @@ struct psc_error *psc_callsites_find(const struct psc_code_image *images,
 	ok = c && r.jobs && c->v;
 	if (ok) {
 		c->n = n;
-		load(&r, images, c);
-		ok = collect_names(&r);
+		ok = stage_sites(&r, images, c) && stage_wrapped(&r, c) &&
+		     stage_index(&r);
+		hand_out(&r);
+	} else {
+		r.n = 0;
 	}
-	if (ok) {
-		run_all(&r);
-		ok = gather_wrappers(&r, c);
-		r.second = true;
-		if (ok && r.n_extra)
-			run_all(&r);
-	}
-	if (r.jobs)
-		end_run(&r);
+	end_run(&r);
 	if (!ok) {
 		psc_callsites_free(c);
 		return &psc_nomem;

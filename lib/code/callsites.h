@@ -105,14 +105,16 @@ struct psc_callsites {
 struct psc_code_options {
 	unsigned int threads;	/**< 0: one per processor. */
 	const char *cache_dir;	/**< NULL: no cache. */
-	const uint32_t *index_tags; /**< Tags to look up in code and data. */
+	/** Tags to look up in code and data when no call explains one. */
+	const uint32_t *index_tags;
 	size_t n_index_tags;
 	struct psc_progress progress;
 };
 
 /**
  * Analyse all images. A bad image has its own error and does not stop the
- * others. Sources are read from the calling thread only.
+ * others. A memory image's source is read from the calling thread only, a
+ * file's from any.
  */
 PSC_NODISCARD struct psc_error *
 psc_callsites_find(const struct psc_code_image *images, size_t n,

@@ -3,6 +3,8 @@
 // ones, the tag index. test_code_callsites WRAPPER USER MAP TRUTH
 #include "test.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +67,9 @@ static void across_modules(void **state)
 
 static void tag_index(void **state)
 {
-	static const uint32_t tags[] = { 0x31626154, 0x31616c50 };
+	// "tor2" is passed to a function that does not allocate, "Tab1" is
+	// also a word of a table: one unexplained tag starts the search.
+	static const uint32_t tags[] = { 0x31626154, 0x32726f74 };
 	struct opened w;
 	struct psc_callsites *c;
 	struct psc_code_image im = open_image(&w, wrapper_path);
@@ -87,6 +91,103 @@ static void tag_index(void **state)
 	assert_int_equal(data, 1);
 	psc_callsites_free(c);
 	psc_file_close(w.file);
+}
+
+static void find_kept(const struct psc_code_image *im, const char *dir,
+		      bool cached, struct psc_callsites **c)
+{
+	struct psc_code_options opt = { .threads = 1, .cache_dir = dir };
+
+	CHECK_OK(psc_callsites_find(im, 2, &opt, c));
+	assert_int_equal((*c)->v[0].cached, cached);
+	assert_int_equal((*c)->v[1].cached, cached);
+}
+
+static void same_row(const struct psc_callsite *x,
+		     const struct psc_callsite *y)
+{
+	assert_string_equal(x->api, y->api);
+	assert_string_equal(x->through ? x->through : "",
+			    y->through ? y->through : "");
+	assert_int_equal(x->rva, y->rva);
+	assert_int_equal(x->function, y->function);
+	assert_int_equal(x->via, y->via);
+	assert_int_equal(x->via_function, y->via_function);
+	assert_int_equal(x->levels, y->levels);
+	assert_int_equal(x->by, y->by);
+	assert_int_equal(x->why, y->why);
+	assert_int_equal(x->has_tag, y->has_tag);
+	assert_int_equal(x->no_tag, y->no_tag);
+	assert_int_equal(x->tag, y->tag);
+	assert_int_equal(x->tag_mask, y->tag_mask);
+	assert_int_equal(x->has_type, y->has_type);
+	assert_int_equal(x->type_is_flags, y->type_is_flags);
+	assert_true(x->type == y->type && x->size == y->size);
+	assert_int_equal(x->has_size, y->has_size);
+	assert_int_equal(x->type_global, y->type_global);
+	assert_int_equal(x->global, y->global);
+	assert_int_equal(x->rewritten_by, y->rewritten_by);
+}
+
+static void same_rows(const struct psc_callsites *a,
+		      const struct psc_callsites *b)
+{
+	for (size_t m = 0; m < 2; m++) {
+		assert_int_equal(a->v[m].n, b->v[m].n);
+		for (size_t i = 0; i < a->v[m].n; i++) {
+			same_row(&a->v[m].v[i], &b->v[m].v[i]);
+		}
+	}
+}
+
+// Flip a byte of every kept file.
+static void damage(const char *dir, long at)
+{
+	char cmd[512];
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		snprintf(cmd, sizeof(cmd), "%s/%s", dir, e->d_name);
+		FILE *f = e->d_name[0] == '.' ? NULL : fopen(cmd, "r+b");
+		if (!f)
+			continue;
+		fseek(f, at, at < 0 ? SEEK_END : SEEK_SET);
+		int c = fgetc(f);
+		fseek(f, at, at < 0 ? SEEK_END : SEEK_SET);
+		fputc(c ^ 0x40, f);
+		fclose(f);
+	}
+	closedir(d);
+}
+
+static void cache(void **state)
+{
+	static const long places[] = { 0, 8, 12, 16, 24, 60, 100, 500, -1 };
+	char dir[] = "/tmp/psc-cache-XXXXXX", sub[64], cmd[128];
+	struct opened w, u;
+	struct psc_callsites *first, *again;
+	struct psc_code_image im[2] = { open_image(&w, wrapper_path),
+					open_image(&u, user_path) };
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(sub, sizeof(sub), "%s/a/b", dir);
+	find_kept(im, sub, false, &first);
+	find_kept(im, sub, true, &again);
+	same_rows(first, again);
+	psc_callsites_free(again);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		damage(sub, places[i]);
+		find_kept(im, sub, false, &again);
+		same_rows(first, again);
+		psc_callsites_free(again);
+	}
+	psc_callsites_free(first);
+	psc_file_close(w.file);
+	psc_file_close(u.file);
+	snprintf(cmd, sizeof(cmd), "rm -r '%s'", dir);
+	assert_int_equal(system(cmd), 0);
 }
 
 static void pool_types(void **state)
@@ -119,6 +220,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(across_modules),
 		cmocka_unit_test(tag_index),
+		cmocka_unit_test(cache),
 		cmocka_unit_test(pool_types),
 	};
 
