@@ -20,7 +20,7 @@ for cc in gcc clang; do
 		}
 	fi
 	echo "building with $cc"
-	ninja -C "$dir" >"$dir.log" 2>&1 || {
+	ninja -C "$dir" all meson-test-prereq >"$dir.log" 2>&1 || {
 		grep -E -A8 'error|FAILED' "$dir.log" | head -60 >&2
 		echo "0 passed, 1 failed"
 		exit 1
