@@ -20,6 +20,7 @@ static const struct section {
 	{ PSC_SECTION_BIGPOOL, "bigpool", psc_analyse_bigpool },
 	{ PSC_SECTION_WALK, "walk", psc_analyse_walk },
 	{ PSC_SECTION_CALLSITES, "callsites", psc_analyse_callers },
+	{ PSC_SECTION_CORRUPTION, "corruption", psc_analyse_check },
 	{ PSC_SECTION_POOL_AT, "pool", psc_analyse_pool_at },
 	{ PSC_SECTION_POOLMAP, "poolmap", psc_analyse_poolmap },
 	{ PSC_SECTION_FINDINGS, "findings", psc_analyse_findings },

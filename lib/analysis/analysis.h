@@ -56,6 +56,7 @@ PSC_NODISCARD struct psc_error *psc_analyse_walk(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_callers(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_pool_at(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_poolmap(struct psc_analysis *a);
+PSC_NODISCARD struct psc_error *psc_analyse_check(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_findings(struct psc_analysis *a);
 
 // --- shared reads ------------------------------------------------------------

@@ -25,6 +25,7 @@ static const struct view {
 	{ "callers", text_view_callers },
 	{ "callers-csv", text_view_callers_csv },
 	{ "callers-pooltag", text_view_callers_pooltag },
+	{ "check", text_view_check },
 	{ "pool", text_view_pool },
 	{ "poolmap", text_view_poolmap },
 };

@@ -9,7 +9,7 @@ import report_test
 from report_test import run
 
 COMMANDS = ["report", "info", "lm", "symbols", "vm", "poolused",
-            "bigpool", "walk", "pool", "poolfind", "poolmap", "callers"]
+            "bigpool", "walk", "check", "pool", "poolfind", "poolmap", "callers"]
 # What a command needs behind the dump.
 MORE = {"pool": ["ffff800000000000"], "poolfind": ["*"]}
 

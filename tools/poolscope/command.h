@@ -25,6 +25,7 @@ int cmd_poolused(int argc, char **argv);
 int cmd_bigpool(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 int cmd_callers(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_pool(int argc, char **argv);
 int cmd_poolfind(int argc, char **argv);
 int cmd_poolmap(int argc, char **argv);

@@ -81,6 +81,7 @@ struct psc_request {
 	uint64_t top_each;	/**< Keep the largest of each pool; 0: all. */
 	uint64_t address;	/**< Of `pool` and `poolmap`. */
 	uint64_t bytes;		/**< Length for `poolmap`; 0: to the end. */
+	bool suspect;		/**< Corruption: also what one rule says. */
 	bool all;		/**< Arrays entire, all that can be computed. */
 };
 
@@ -169,8 +170,7 @@ struct psc_text_options {
 /**
  * A report as text.
  * @param view "report", "info", "lm", "vm", "poolused", "bigpool", "walk",
- *        "symbols",
- *        "pool", "poolmap".
+ *        "symbols", "pool", "poolmap", "check".
  * @return &psc_absent for an unknown view; PSC_ERR_OS when writing fails.
  */
 PSC_NODISCARD struct psc_error *
