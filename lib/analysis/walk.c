@@ -196,7 +196,11 @@ static void find_gaps(struct reconcile *r, const struct psc_walk *w)
 
 		add_gaps(paged ? &r->paged : &r->nonpaged, &w->v[i]);
 	}
-	if (!r->info->big.complete || r->info->segments_unreadable) {
+	bool keys = r->info->design == PSC_POOL_CLASSIC ||
+		    (r->info->keys.has_heap && r->info->keys.has_lfh);
+
+	// Without a key whole subsegments are as good as absent.
+	if (!r->info->big.complete || r->info->segments_unreadable || !keys) {
 		r->nonpaged.missing = true;
 		r->paged.missing = true;
 	}

@@ -287,10 +287,13 @@ static void read_globals(struct psc_pool_view *v, uint64_t state,
 	uint64_t globals, heap_key, lfh_key;
 	struct psc_error *err;
 
-	err = psc_kernel_symbol(v->k, "RtlpHpHeapGlobals", &globals);
-	if (psc_error_catch(&err, PSC_ERR_ABSENT))
-		err = get(v, m, state, "_EX_POOL_HEAP_MANAGER_STATE."
-			  "HeapManager.Globals", &globals);
+	// The manager points to them; the name is the second witness.
+	err = get(v, m, state, "_EX_POOL_HEAP_MANAGER_STATE.HeapManager."
+		  "Globals", &globals);
+	if (err || !psc_mem_is_kernel_va(m, globals)) {
+		psc_error_free(err);
+		err = psc_kernel_symbol(v->k, "RtlpHpHeapGlobals", &globals);
+	}
 	if (!err)
 		err = get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.HeapKey",
 			  &heap_key);

@@ -187,8 +187,9 @@ static void read_cookie(struct psc_pool_view *v)
 	if (!err)
 		err = psc_kernel_global(v->k, "ExpPoolQuotaCookie", 8,
 					&v->cookie);
-	if (err) {
-		psc_view_incomplete(v, "ExpPoolQuotaCookie", err);
+	if (err) {		// only payers of quota stay unknown
+		psc_view_note(v, "ExpPoolQuotaCookie: %s", err->message);
+		psc_error_free(err);
 		return;
 	}
 	v->info.keys.has_cookie = v->cookie;
