@@ -18,7 +18,7 @@ FIXTURES = Path(sys.argv[1])
 # Blocks on its delay-free lists count as in use (their place is unknown).
 NEWEST = "pool-26100"
 # Made by the builder's frame of a machine, not by the recipe's history.
-FRAME = ("Frag", "Fixd")
+FRAME = ("Frag", "Fixd", "Pool")
 
 
 def tag(text):
