@@ -35,7 +35,8 @@ static void take(void *ctx, const struct psc_block *b)
 {
 	struct find *f = ctx;
 
-	if (f->stop || (b->owner == PSC_OWNER_BIG && f->small) ||
+	if (f->stop || (f->small && (b->owner == PSC_OWNER_BIG ||
+				      b->owner == PSC_OWNER_LARGE)) ||
 	    !wanted(f, b))
 		return;
 	const struct psc_found found = {
@@ -60,11 +61,7 @@ static void take_big(struct find *f, const struct psc_pool_view *view)
 	const struct psc_big *v = psc_pool_view_big(view, &n);
 
 	for (size_t i = 0; i < n && !f->stop; i++) {
-		const struct psc_block b = {
-			.va = v[i].va, .bytes = v[i].bytes, .tag = v[i].tag,
-			.pool = v[i].pool, .owner = PSC_OWNER_BIG,
-			.state = PSC_BLOCK_IN_USE, .process = v[i].process,
-		};
+		const struct psc_block b = psc_pool_big_block(view, &v[i]);
 
 		take(f, &b);
 	}

@@ -92,7 +92,7 @@ static void add_block(void *ctx, const struct psc_block *b)
 		add(&r->nonpaged, b);
 		break;
 	}
-	if (b->owner == PSC_OWNER_BIG) {
+	if (b->owner == PSC_OWNER_BIG || b->owner == PSC_OWNER_LARGE) {
 		add(&r->big, b);
 		s->big_bytes[b->pool] += b->bytes;
 	}

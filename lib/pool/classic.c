@@ -392,7 +392,8 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 			  : !big && !is_stale(v, page, va) &&
 				    psc_chain_is_plausible(&c);
 	if (u->pool == PSC_POOL_UNKNOWN)
-		c.pool = walk ? kind_of_page(&c, nx) : PSC_POOL_UNKNOWN;
+		c.pool = big ? v->big.v[w->big].pool
+			     : walk ? kind_of_page(&c, nx) : PSC_POOL_UNKNOWN;
 	if (!u->certain && !walk && !big)
 		return;		// some other kernel memory
 	struct psc_span *s = psc_walk_span(&w->walk, c.pool, u->node);

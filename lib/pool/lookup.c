@@ -44,6 +44,20 @@ segment_at(const struct psc_pool_view *v, uint64_t va)
 	return va - s->va < s->bytes ? s : NULL;
 }
 
+struct psc_block psc_pool_big_block(const struct psc_pool_view *v,
+				    const struct psc_big *b)
+{
+	bool large = v->info.design == PSC_POOL_SEGMENT && v->segments.n &&
+		     !segment_at(v, b->va);
+
+	return (struct psc_block){
+		.va = b->va, .bytes = b->bytes, .tag = b->tag,
+		.pool = b->pool, .state = PSC_BLOCK_IN_USE,
+		.owner = large ? PSC_OWNER_LARGE : PSC_OWNER_BIG,
+		.process = b->process,
+	};
+}
+
 void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 		     struct psc_place *ret)
 {

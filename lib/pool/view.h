@@ -84,6 +84,10 @@ const struct psc_big *psc_pool_view_big(const struct psc_pool_view *v,
 const struct psc_big *psc_pool_big_at(const struct psc_pool_view *v,
 				      uint64_t va);
 
+/** Big allocation as a block: its owner is "large" outside the segments. */
+struct psc_block psc_pool_big_block(const struct psc_pool_view *v,
+				    const struct psc_big *b);
+
 /** Totals of a walk. */
 struct psc_walk {
 	struct psc_span *v;	/**< By pool and node. */

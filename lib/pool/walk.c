@@ -330,12 +330,7 @@ static void give_big(struct psc_pool_view *v, const struct psc_sink *sink,
 		     struct psc_walk *total)
 {
 	for (size_t i = 0; i < v->big.n && !psc_sink_stopped(sink); i++) {
-		const struct psc_big *b = &v->big.v[i];
-		struct psc_block k = {
-			.va = b->va, .bytes = b->bytes, .tag = b->tag,
-			.pool = b->pool, .owner = PSC_OWNER_BIG,
-			.state = PSC_BLOCK_IN_USE, .process = b->process,
-		};
+		struct psc_block k = psc_pool_big_block(v, &v->big.v[i]);
 
 		total->blocks++;
 		if (sink->block)

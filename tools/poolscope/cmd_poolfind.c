@@ -137,7 +137,8 @@ static bool text_row(void *ctx, const struct psc_found *f)
 
 	begin(a);
 	psc_tag_debugger(f->tag, tag);
-	if (!a->small && strcmp(f->kind, "big") != 0) {
+	if (!a->small && strcmp(f->kind, "big") != 0 &&
+	    strcmp(f->kind, "large") != 0) {
 		printf("\nSearching the pool's pages for tag %s\n\n",
 		       a->find.pattern);
 		a->small = true;
