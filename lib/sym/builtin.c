@@ -546,6 +546,33 @@ static struct psc_error *builtin_member(void *self, uint64_t type_id,
 	return &psc_absent;
 }
 
+static struct psc_error *builtin_members(void *self, uint64_t type_id,
+					 psc_member_fn each, void *ctx)
+{
+	struct builtin *b = self;
+	const uint8_t *p = definition(b, (size_t)(type_id - 1));
+	if (!p)
+		return &psc_absent;
+	varint(&p);		// size
+	int64_t member = 0, offset = 0;
+	for (uint64_t n = varint(&p); n; n--) {
+		member += zigzag(varint(&p));
+		offset += zigzag(varint(&p));
+		uint64_t shape = varint(&p);
+		struct psc_field f = { .offset = (uint64_t)offset };
+		read_shape(b, shape, &f);
+		if (!each(ctx, member_names(b->s)[member], &f))
+			break;
+	}
+	return NULL;
+}
+
+const char *psc_builtin_symbol_name(size_t i)
+{
+	const struct shared *s = get_shared();
+	return s && i < s->ix.symbols ? s->names[i] : NULL;
+}
+
 static const struct psc_sym_ops builtin_ops = {
 	.source = "builtin",
 	.destroy = builtin_destroy,
@@ -553,6 +580,7 @@ static const struct psc_sym_ops builtin_ops = {
 	.nearest = builtin_nearest,
 	.type = builtin_type,
 	.member = builtin_member,
+	.members = builtin_members,
 };
 
 static int compare_rva(const void *a, const void *b, void *rva)

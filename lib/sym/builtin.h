@@ -37,6 +37,10 @@ const char *psc_builtin_type_name(uint64_t type_id);
 /** The way back. @return 0: the table has no such type. */
 uint64_t psc_builtin_type_id(const char *name);
 
+/** Names of symbols that the tables know, in order; NULL past the last. They
+ *  are the names that poolscope asks for. */
+const char *psc_builtin_symbol_name(size_t i);
+
 /** A name and the RVA it was seen at, for identification without a PDB id. */
 struct psc_builtin_clue {
 	const char *name;

@@ -126,6 +126,15 @@ static struct psc_error *member(void *self, uint64_t id, const char *name,
 	return err ? err : dwarf_types_member(d->types, id, name, ret);
 }
 
+static struct psc_error *members(void *self, uint64_t id, psc_member_fn each,
+				 void *ctx)
+{
+	struct dwarf *d = self;
+	struct psc_error *err = need_types(d);
+
+	return err ? err : dwarf_types_members(d->types, id, each, ctx);
+}
+
 static struct psc_error *constant(void *self, const char *enum_name,
 				  const char *name, int64_t *ret)
 {
@@ -143,6 +152,7 @@ static const struct psc_sym_ops dwarf_ops = {
 	.nearest = nearest,
 	.type = type,
 	.member = member,
+	.members = members,
 	.constant = constant,
 	.lines = lines,
 };

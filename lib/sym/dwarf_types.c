@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 
 #define MAX_CHAIN 64		// typedefs, const, arrays on each other
-#define MAX_LEVELS 64		// anonymous members opened for one question
+#define MAX_LEVELS 1024		// anonymous members opened for one question
 
 static bool is_struct_tag(Dwarf_Half tag)
 {
@@ -339,7 +339,9 @@ static struct psc_error *damaged(const char *name)
 /** Structs to look through: the asked one and anonymous members. */
 struct search {
 	const struct dwarf_types *t;
-	const char *name;
+	const char *name;	// wanted, or
+	psc_member_fn each;	// what to do with every one
+	void *ctx;
 	struct level {
 		uint64_t id, base;
 	} level[MAX_LEVELS];
@@ -357,6 +359,19 @@ static struct psc_error *answer(struct search *s, Dwarf_Die member,
 	f.offset += base;
 	*ret = f;
 	return NULL;
+}
+
+// @return false to stop.
+static bool visit(struct search *s, Dwarf_Die member, uint64_t base,
+		  const char *name)
+{
+	struct psc_field f = { 0 };
+
+	if (!location(s->t, member, &f.offset) ||
+	    !describe(s->t, member, &f) || !bit_range(s->t, member, &f))
+		return true;
+	f.offset += base;
+	return s->each(s->ctx, name, &f);
 }
 
 static void open_anonymous(struct search *s, Dwarf_Die member, uint64_t base)
@@ -386,7 +401,10 @@ static bool look_through(struct search *s, struct level l,
 	while (any) {
 		const char *name = dwarf_die_name(die);
 		bool is_member = dwarf_die_tag(die) == DW_TAG_member;
-		if (is_member && name && strcmp(name, s->name) == 0) {
+		if (is_member && name && *name && s->each) {
+			found = !visit(s, die, l.base, name);
+		} else if (is_member && name && s->name &&
+			   strcmp(name, s->name) == 0) {
 			*err = answer(s, die, l.base, ret);
 			found = true;
 		} else if (is_member && (!name || !*name)) {
@@ -412,6 +430,23 @@ struct psc_error *dwarf_types_member(const struct dwarf_types *t, uint64_t id,
 			return err;
 	}
 	return &psc_absent;
+}
+
+struct psc_error *dwarf_types_members(const struct dwarf_types *t, uint64_t id,
+				      psc_member_fn each, void *ctx)
+{
+	struct search s = {
+		.t = t, .each = each, .ctx = ctx, .level = { { id, 0 } },
+		.n = 1,
+	};
+	struct psc_error *err = NULL;
+	struct psc_field ignored;
+
+	for (unsigned int i = 0; id && i < s.n; i++) {
+		if (look_through(&s, s.level[i], &ignored, &err))
+			break;
+	}
+	return err;
 }
 
 // A typedef may be the only name of a struct.

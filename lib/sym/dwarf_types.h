@@ -26,6 +26,10 @@ dwarf_types_find(const struct dwarf_types *t, const char *name,
 PSC_NODISCARD struct psc_error *
 dwarf_types_member(const struct dwarf_types *t, uint64_t id, const char *name,
 		   struct psc_field *ret);
+/** Every member with a name, those of anonymous members included. */
+PSC_NODISCARD struct psc_error *
+dwarf_types_members(const struct dwarf_types *t, uint64_t id,
+		    psc_member_fn each, void *ctx);
 PSC_NODISCARD struct psc_error *
 dwarf_types_constant(const struct dwarf_types *t, const char *enum_name,
 		     const char *name, int64_t *ret);

@@ -378,6 +378,27 @@ static struct psc_error *member(void *self, uint64_t type_id, const char *name,
 	return NULL;
 }
 
+static struct psc_error *members(void *self, uint64_t type_id,
+				 psc_member_fn each, void *ctx)
+{
+	struct isf *f = self;
+	json_object *fields = get((json_object *)(uintptr_t)type_id, "fields");
+
+	if (!json_object_is_type(fields, json_type_object))
+		return &psc_absent;
+	json_object_object_foreach(fields, name, value) {
+		struct psc_field field = { 0 };
+		uint32_t offset;
+		if (!get_size(value, "offset", &offset) ||
+		    !describe(f, get(value, "type"), &field))
+			continue;
+		field.offset = offset;
+		if (!each(ctx, name, &field))
+			break;
+	}
+	return NULL;
+}
+
 static struct psc_error *constant(void *self, const char *enum_name,
 				  const char *name, int64_t *ret)
 {
@@ -394,6 +415,7 @@ static const struct psc_sym_ops isf_ops = {
 	.nearest = nearest,
 	.type = type,
 	.member = member,
+	.members = members,
 	.constant = constant,
 };
 

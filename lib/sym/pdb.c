@@ -266,6 +266,32 @@ static struct psc_error *member(void *self, uint64_t type_id, const char *name,
 	return no_such_member(&f, &u, name);
 }
 
+static struct psc_error *members(void *self, uint64_t type_id,
+				 psc_member_fn each, void *ctx)
+{
+	struct pdb *p = self;
+	struct psc_error *err = need_types(p);
+	struct psc_field field;
+	struct pdb_fields f;
+	struct pdb_member m;
+	struct pdb_udt u;
+
+	if (err)
+		return err;
+	if (type_id > UINT32_MAX ||
+	    !pdb_types_udt(p->types, (uint32_t)type_id, &u))
+		return &psc_absent;
+	pdb_fields_begin(&f, p->types, u.fields);
+	while (pdb_fields_next(&f, &m)) {
+		if (m.leaf == PDB_LF_MEMBER &&
+		    pdb_field_of_type(p->types, m.type, (uint64_t)m.value,
+				      &field) &&
+		    !each(ctx, m.name, &field))
+			break;
+	}
+	return NULL;
+}
+
 // Writers store a negative constant of a 4-byte enum as an unsigned 32-bit
 // number: the underlying type decides.
 static int64_t as_underlying(const struct pdb_types *t, uint32_t underlying,
@@ -310,6 +336,7 @@ static const struct psc_sym_ops pdb_ops = {
 	.nearest = nearest,
 	.type = type,
 	.member = member,
+	.members = members,
 	.constant = constant,
 	.lines = lines,
 };

@@ -114,6 +114,13 @@ struct psc_error *psc_sym_member(const struct psc_sym *s, uint64_t type_id,
 			      : &psc_absent;
 }
 
+struct psc_error *psc_sym_members(const struct psc_sym *s, uint64_t type_id,
+				  psc_member_fn each, void *ctx)
+{
+	return s->ops->members ? s->ops->members(s->self, type_id, each, ctx)
+			       : &psc_absent;
+}
+
 struct psc_error *psc_sym_sizeof(const struct psc_sym *s, const char *type,
 				 uint64_t *size)
 {

@@ -76,6 +76,10 @@ struct psc_lines {
 
 struct psc_sym;
 
+/** Called for a member; false stops. @p name lives as long as the source. */
+typedef bool (*psc_member_fn)(void *ctx, const char *name,
+			      const struct psc_field *f);
+
 /** What one kind of source implements. &psc_absent = no such thing. */
 struct psc_sym_ops {
 	/** "builtin", "pdb", "isf", "dwarf", "recovered". */
@@ -96,6 +100,9 @@ struct psc_sym_ops {
 	/** Value of an enum constant. */
 	struct psc_error *(*constant)(void *self, const char *enum_name,
 				      const char *name, int64_t *ret);
+	/** Every member, anonymous ones flattened where the source does it. */
+	struct psc_error *(*members)(void *self, uint64_t type_id,
+				     psc_member_fn each, void *ctx);
 	/** Function, file and line of @p rva with inlined frames. */
 	struct psc_error *(*lines)(void *self, uint64_t rva,
 				   struct psc_lines *ret);
@@ -132,6 +139,11 @@ psc_sym_type(const struct psc_sym *s, const char *name, struct psc_type *ret);
 PSC_NODISCARD struct psc_error *
 psc_sym_member(const struct psc_sym *s, uint64_t type_id, const char *name,
 	       struct psc_field *ret);
+/** Calls @p each for the members of the type with that id. Those whose types
+ *  cannot be followed are left out. */
+PSC_NODISCARD struct psc_error *
+psc_sym_members(const struct psc_sym *s, uint64_t type_id, psc_member_fn each,
+		void *ctx);
 /** Size in bytes of a struct or union. */
 PSC_NODISCARD struct psc_error *
 psc_sym_sizeof(const struct psc_sym *s, const char *type, uint64_t *size);

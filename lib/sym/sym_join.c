@@ -76,6 +76,15 @@ static struct psc_error *member(void *self, uint64_t id, const char *name,
 	return err;
 }
 
+static struct psc_error *members(void *self, uint64_t id, psc_member_fn each,
+				 void *ctx)
+{
+	struct join *j = self;
+	bool second = (id & SECOND) != 0;
+
+	return psc_sym_members(j->v[second], id & ~SECOND, each, ctx);
+}
+
 static struct psc_error *constant(void *self, const char *enum_name,
 				  const char *name, int64_t *ret)
 {
@@ -93,6 +102,7 @@ static const struct psc_sym_ops join_ops[] = {
 	{                                                                 \
 		.source = (name), .destroy = destroy, .symbol = symbol,   \
 		.nearest = nearest, .type = type, .member = member,       \
+		.members = members,                                       \
 		.constant = constant, .lines = lines,                     \
 	}
 	JOIN("pdb"),

@@ -153,6 +153,14 @@ psc_find(struct psc_session *s, const struct psc_find *q, psc_found_fn fn,
 	 void *ctx, struct psc_find_result *ret);
 
 /**
+ * Distil a kernel's symbol file (PDB, ISF, DWARF) into the user's own table,
+ * $XDG_DATA_HOME/poolscope/kernels, where every psc_open() looks.
+ * @param[out] said one line about what was written; caller frees.
+ */
+PSC_NODISCARD struct psc_error *
+psc_symbols_add(const char *path, char **said);
+
+/**
  * Exit status of a program that shows @p r: 0 as complete as a dump of this
  * kind can be, 3 something was not in the file or unreadable.
  * @param judging the command judges: 4 when what it looks for was found.
