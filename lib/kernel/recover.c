@@ -77,33 +77,40 @@ static const struct anchor {
 	const char *name;
 	void (*find)(struct rec *r, struct psc_proof *p);
 	const char *method, *figures;
-	uint32_t since;		/**< First family that has it. */
+	uint32_t since, until;	/**< Families that have it; until 0: all. */
 } anchors[] = {
 	{ "PsActiveProcessHead", rec_find_processes,
 	  "KDBG and PsInitialSystemProcess", "processes, total private",
-	  0 },
+	  0, 0 },
 	{ "KiProcessorBlock", rec_find_processors, "KDBG", "processor commit",
+	  0, 0 },
+	{ "threads", rec_find_threads, "KDBG", "kernel stacks", 0,
 	  0 },
-	{ "threads", rec_find_threads, "KDBG", "kernel stacks", 0 },
 	{ "MiSystemPartition", rec_find_partition,
 	  "the page count in the kernel's data",
 	  "physical, available, modified and committed pages, page files",
-	  14393 },
+	  14393, 0 },
 	{ "MiVisibleState", rec_find_visible,
 	  "KDBG+170, else a search beside the partition",
-	  "pool limits, commit by kind, regions", 14393 },
+	  "pool limits, commit by kind, regions", 14393, 0 },
 	{ "MiState", rec_find_state, "from MiVisibleState",
-	  "system PTEs, partitions", 14393 },
+	  "system PTEs, partitions", 14393, 0 },
 	{ "ExPoolState", rec_find_heaps,
-	  "heaps' signatures behind the kernel's data", "pool usage", 17763 },
+	  "heaps' signatures behind the kernel's data", "pool usage",
+	  17763, 0 },
+	{ "PoolVector", rec_find_descriptors,
+	  "KDBG, else arrays of pool descriptors in the kernel's data",
+	  "pool usage", 0, 17763 },
+	{ "MmPagingFile", rec_find_page_files,
+	  "arrays of page files in the kernel's data", "page files", 0, 9600 },
 	{ "PoolTrackTable", rec_find_track, "KDBG, keys at their hash",
-	  "poolused", 0 },
+	  "poolused", 0, 0 },
 	{ "ExPoolTagTables", rec_find_tag_tables,
 	  "arrays in the kernel's data that begin with PoolTrackTable",
-	  "poolused of all processors", 0 },
+	  "poolused of all processors", 0, 0 },
 	{ "PoolBigPageTable", rec_find_big,
 	  "pointers in the kernel's data to entries at their hash",
-	  "big allocations", 0 },
+	  "big allocations", 0, 0 },
 };
 
 static void add_kdbg_symbols(struct rec *r)
@@ -138,7 +145,8 @@ static void run_anchors(struct rec *r)
 			.anchor = a->name, .method = a->method,
 			.figures = a->figures,
 		};
-		if (r->in.family < a->since)
+		if (r->in.family < a->since ||
+		    (a->until && r->in.family > a->until))
 			continue;
 		a->find(r, &p);
 		if (!psc_vec_push(&r->proofs, p)) {

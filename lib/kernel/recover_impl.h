@@ -8,6 +8,7 @@
  *   recover_data.c     data sections, pointers, KDBG
  *   recover_mm.c       memory manager: partition, visible state, MiState
  *   recover_pool.c     segment heaps, tag tables, big pages
+ *   recover_classic.c  pool descriptors and page files of older kernels
  *   recover_process.c  processes, processors, threads
  *   recover_code.c     globals that exported functions touch
  */
@@ -140,6 +141,8 @@ void rec_find_heaps(struct rec *r, struct psc_proof *p);
 void rec_find_track(struct rec *r, struct psc_proof *p);
 void rec_find_tag_tables(struct rec *r, struct psc_proof *p);
 void rec_find_big(struct rec *r, struct psc_proof *p);
+void rec_find_descriptors(struct rec *r, struct psc_proof *p);
+void rec_find_page_files(struct rec *r, struct psc_proof *p);
 void rec_find_processes(struct rec *r, struct psc_proof *p);
 void rec_find_processors(struct rec *r, struct psc_proof *p);
 void rec_find_threads(struct rec *r, struct psc_proof *p);

@@ -277,23 +277,36 @@ static uint64_t recovered_value(const struct rec *r, const char *name)
 	return 0;
 }
 
+enum sister {
+	NO_SISTER,
+	UNREADABLE,		/**< Some page of it is not there. */
+	SISTER,
+};
+
 /** Another processor's table: the same keys at the same places, or none. */
-static bool is_sister(const struct rec *r, uint64_t va,
-		      const struct tags *base)
+static enum sister sister_at(const struct rec *r, uint64_t va,
+			     const struct tags *base)
 {
 	struct tags t = { .entry = base->entry, .shift = base->shift };
-	bool same = rec_is_kernel_va(r, va) && read_keys(r, va, &t);
-	for (size_t i = 0; same && i < (size_t)1 << t.shift; i++)
-		same = !t.key[i] || t.key[i] == base->key[i];
+	if (!rec_is_kernel_va(r, va) || va % 8 ||
+	    va - r->in.base < r->in.size)
+		return NO_SISTER;
+	enum sister s = read_keys(r, va, &t) ? SISTER : UNREADABLE;
+	for (size_t i = 0; s == SISTER && i < (size_t)1 << t.shift; i++)
+		if (t.key[i] && t.key[i] != base->key[i])
+			s = NO_SISTER;
 	free(t.key);
-	return same;
+	return s;
 }
 
-/** Tables of an array that begins at @p va with the base table. */
+/** Tables of an array that begins at @p va with the base table; @p missing of
+ *  them cannot be read. */
 static size_t count_tables(const struct rec *r, uint64_t va,
-			   const struct tags *base, uint64_t *tables)
+			   const struct tags *base, uint64_t *tables,
+			   size_t *missing)
 {
 	size_t n = 0;
+	*missing = 0;
 	for (uint32_t i = 0; i < r->in.processors; i++) {
 		uint64_t t;
 		bool again = false;
@@ -301,8 +314,11 @@ static size_t count_tables(const struct rec *r, uint64_t va,
 			break;
 		for (size_t j = 0; j < n; j++)
 			again |= tables[j] == t;
-		if (!t || again || (i && !is_sister(r, t, base)))
+		enum sister s = t && !again ? sister_at(r, t, base)
+					    : NO_SISTER;
+		if (s == NO_SISTER)
 			break;
+		*missing += s == UNREADABLE;
 		tables[n++] = t;
 	}
 	return n;
@@ -310,7 +326,7 @@ static size_t count_tables(const struct rec *r, uint64_t va,
 
 struct array {
 	uint64_t va, *tables;
-	size_t n;
+	size_t n, missing;
 	bool touched;		/**< Pool code reads it. */
 	bool differs;		/**< Another array as good disagrees. */
 };
@@ -336,7 +352,8 @@ static bool best_array(struct rec *r, const struct tags *base,
 	for (struct rec_word w = { 0 }; rec_next_word(r, &w);) {
 		if (w.value != r->track_table)
 			continue;
-		size_t n = count_tables(r, w.va, base, tables);
+		size_t missing;
+		size_t n = count_tables(r, w.va, base, tables, &missing);
 		bool touched = rec_code_touches(r, w.va);
 		if (n == best->n && n > 1 && touched == best->touched)
 			best->differs |= memcmp(tables, best->tables,
@@ -345,6 +362,7 @@ static bool best_array(struct rec *r, const struct tags *base,
 			continue;
 		best->va = w.va;
 		best->n = n;
+		best->missing = missing;
 		best->touched = touched;
 		best->differs = false;
 		memcpy(best->tables, tables, n * sizeof(*tables));
@@ -373,10 +391,12 @@ void rec_find_tag_tables(struct rec *r, struct psc_proof *p)
 		return;
 	p->address = best.va;
 	p->contradiction = best.differs;
-	p->proven = best.n == r->in.processors && !best.differs;
+	// What cannot be read speaks neither for nor against.
+	p->proven = best.n == r->in.processors && !best.differs &&
+		    2 * best.missing < best.n;
 	rec_says(r, p, "%zu of %" PRIu32 " processors' tables have the base "
-		 "table's keys at the same indexes%s%s", best.n,
-		 r->in.processors, best.touched ? ", and pool code reads it"
+		 "table's keys at the same indexes%s%s",
+		 best.n - best.missing, r->in.processors, best.touched ? ", and pool code reads it"
 						: "",
 		 best.differs ? ", but another such array has others" : "");
 	if (p->proven)

@@ -285,6 +285,23 @@ static void fewer_tables_than_processors(void **state)
 	free_world(&w);
 }
 
+/** A page of the last processor's table is not in the dump. */
+static void table_with_a_hole(void **state)
+{
+	(void)state;
+	struct world w;
+	make_world(&w);
+	uint64_t last;
+	assert_int_equal(psc_mem_read(w.mem, symbol(&w, "ExPoolTagTables") + 16,
+				      &last, 8, NULL), 8);
+	fake_set(&w.machine, last, 1, 0);
+	struct psc_recovered *r = recover(&w);
+	expect_proven(r, "ExPoolTagTables", true);
+	assert_non_null(strstr(proof(r, "ExPoolTagTables")->proof, "2 of 3"));
+	done(r);
+	free_world(&w);
+}
+
 /** KDBG contradicts every layout: nothing of a process is given. */
 static void unknown_process_size(void **state)
 {
@@ -382,6 +399,7 @@ int main(void)
 		cmocka_unit_test(damaged_tag_table),
 		cmocka_unit_test(decoy_arrays),
 		cmocka_unit_test(fewer_tables_than_processors),
+		cmocka_unit_test(table_with_a_hole),
 		cmocka_unit_test(unknown_process_size),
 		cmocka_unit_test(wrong_system_process),
 		cmocka_unit_test(hostile_data),

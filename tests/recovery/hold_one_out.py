@@ -116,6 +116,9 @@ def compare(score, version, truth, report, ms):
             score.missing[re.sub(r"\[[^]]*\]", "[]", path)] += 1
         elif have[path] == number:
             score.given[section] += 1
+        elif report[section].get("complete") is False:
+            # A lower bound, and said to be one.
+            score.missing[re.sub(r"\[[^]]*\]", "[]", path)] += 1
         else:
             score.wrong.append(f"{version}: {path}: {have[path]}, truth "
                                f"{number}")
