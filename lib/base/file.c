@@ -32,6 +32,13 @@ static struct psc_error *map_fd(int fd, const char *path, struct psc_file *f)
 	return NULL;
 }
 
+void psc_file_will_be_random(const struct psc_file *f)
+{
+	if (f->data)
+		madvise((void *)(uintptr_t)f->data, (size_t)f->size,
+			MADV_RANDOM);
+}
+
 struct psc_error *psc_file_open(const char *path, struct psc_file **ret)
 {
 	struct psc_file *f = calloc(1, sizeof(*f));

@@ -123,6 +123,8 @@ struct psc_error *psc_source_open(const char *path,
 		psc_source_close(&s);
 		return psc_error_prefix(err, "%s", path);
 	}
+	if (s.data)	// pages of virtual memory lie anywhere
+		psc_file_will_be_random(s.file);
 	*ret = s;
 	return NULL;
 }
