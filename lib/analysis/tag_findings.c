@@ -266,7 +266,7 @@ void psc_tag_next_steps(struct psc_analysis *a, struct psc_value *list)
 				     "whether it grows", meaning.binary, tag);
 		else
 			psc_add_strf(list, "find the driver that allocates tag "
-				     "%s: search the drivers' files for these "
-				     "four characters", tag);
+				     "%s: poolscope callers '%s' '%s'", tag,
+				     psc_dump_path(a->dump), tag);
 	}
 }

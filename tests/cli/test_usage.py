@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Arguments, exit status and one-line errors of the program."""
 import os
+import re
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ COMMANDS = ["report", "info", "lm", "symbols", "vm", "poolused",
             "bigpool", "walk", "check", "pool", "poolfind", "poolmap", "callers"]
 # What a command needs behind the dump.
 MORE = {"pool": ["ffff800000000000"], "poolfind": ["*"]}
+SOURCES = Path(__file__).parent.parent.parent / "tools" / "poolscope"
 
 
 def help_of_every_command():
@@ -23,6 +26,34 @@ def help_of_every_command():
         assert own.returncode == 0, command
         assert f"Usage: poolscope {command}" in own.stdout, own.stdout
         assert "--json" in own.stdout
+
+
+def every_command_is_documented():
+    listed = re.findall(r"^  (\w+) +DUMP", run("--help").stdout, re.M)
+    assert set(COMMANDS) <= set(listed), listed
+    manual = (SOURCES / "poolscope.1").read_text()
+    bash = (SOURCES / "completion" / "poolscope.bash").read_text()
+    zsh = (SOURCES / "completion" / "_poolscope").read_text()
+    bash_list = re.search(r'commands="([^"]*)"', bash)[1].split()
+    for command in listed:
+        assert f".B poolscope {command}\n" in manual, command
+        assert f".TP\n.B {command}\n" in manual, command
+        assert command in bash_list, command
+        assert f"'{command}:" in zsh, command
+
+
+def bash_completes():
+    script = f"""source {SOURCES}/completion/poolscope.bash
+COMP_WORDS=(poolscope poolu); COMP_CWORD=1; _poolscope
+echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(poolscope vm x.dmp 2); COMP_CWORD=3; _poolscope
+echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(poolscope vm --q); COMP_CWORD=2; _poolscope
+echo "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-c", script], capture_output=True,
+                          text=True, timeout=20, cwd="/")
+    assert done.stdout.split() == ["poolused", "20", "21", "25",
+                                   "--quota"], done.stdout + done.stderr
 
 
 def version():
@@ -81,5 +112,6 @@ def dump_named_like_an_option_or_command():
             os.chdir(old)
 
 
-report_test.main([help_of_every_command, version, wrong_usage, no_answer,
+report_test.main([help_of_every_command, every_command_is_documented,
+                  bash_completes, version, wrong_usage, no_answer,
                   dump_named_like_an_option_or_command])
