@@ -262,6 +262,11 @@ WEAK const char *psc_kernel_wanted(const struct psc_kernel *k)
 	return NULL;
 }
 
+WEAK const char *psc_dump_path(const struct psc_dump *d)
+{
+	return "array.dmp";
+}
+
 WEAK const char *psc_dump_why_no_pages(const struct psc_dump *d)
 {
 	return NULL;
