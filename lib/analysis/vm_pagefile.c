@@ -86,14 +86,23 @@ static struct psc_error *read_file(const struct psc_kernel *k, uint64_t va,
 				  &f.minimum)) ||
 	    (err = psc_kernel_get(k, va, "_MMPAGING_FILE.FreeSpace",
 				  &f.free)) ||
-	    (err = check(&f, va)) || (err = read_name(k, va, &f.name)))
+	    (err = check(&f, va)))
 		return err;
+	// A name that cannot be read is no reason to lose the file's sizes.
+	err = read_name(k, va, &f.name);
+	bool named = !err;
+	if (err == &psc_nomem)
+		return err;
+	if (err && (err->code == PSC_ERR_DAMAGED ||
+		    err->code == PSC_ERR_NOT_MAPPED))
+		psc_mem_count_unreadable(psc_kernel_mem(k));
+	psc_error_free(err);
 	// Older kernels have no flags: there the name tells.
 	f.is_swap = flag(k, va, "_MMPAGING_FILE.WsSwapPagefile") ||
 		    (f.name && strcasecmp(psc_path_base(f.name),
 					  "swapfile.sys") == 0);
 	f.is_virtual_store =
-		!f.name || flag(k, va, "_MMPAGING_FILE.VirtualStorePagefile");
+		(named && !f.name) || flag(k, va, "_MMPAGING_FILE.VirtualStorePagefile");
 	err = psc_kernel_get(k, va, "_MMPAGING_FILE.PageHashPages", &f.hash);
 	psc_error_free(err);	// 7601 has none
 	*ret = f;

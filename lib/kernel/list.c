@@ -37,6 +37,8 @@ static void say_why(struct walk *w, const char *reason, uint64_t at)
 // One link: is it an entry that belongs to the list?
 static bool acceptable(struct walk *w, uint64_t at)
 {
+	bool had_reason = w->why;
+
 	if (w->links.n >= w->limit)
 		say_why(w, "more entries than the limit", at);
 	else if (at % psc_kernel_pointer_size(w->k) ||
@@ -46,6 +48,8 @@ static bool acceptable(struct walk *w, uint64_t at)
 		say_why(w, "a cycle that misses the head", at);
 	else
 		return true;
+	if (!had_reason && w->why)
+		psc_mem_count_unreadable(psc_kernel_mem(w->k));
 	return false;
 }
 

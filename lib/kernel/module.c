@@ -122,6 +122,10 @@ static char *optional_text(const struct psc_kernel *k, uint64_t va)
 	char *text = NULL;
 	struct psc_error *err = psc_kernel_unicode(k, va, "module name", &text);
 
+	// A page that is absent has been counted, a string that lies not.
+	if (err && (err->code == PSC_ERR_DAMAGED ||
+		    err->code == PSC_ERR_NOT_MAPPED))
+		psc_mem_count_unreadable(k->mem);
 	psc_error_free(err);
 	if (text && *text)
 		return text;

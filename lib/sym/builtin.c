@@ -197,6 +197,31 @@ bool psc_builtin_find_image(uint32_t timestamp, uint32_t image_size,
 	return false;
 }
 
+bool psc_builtin_image_of(const char *version, uint32_t *timestamp,
+			  uint32_t *image_size)
+{
+	unsigned int build, revision;
+	uint32_t packed, raw;
+	const uint8_t *p = section(PSC_BUILTIN_IMAGES, &packed, &raw);
+	size_t n = psc_le32(p);
+	const uint8_t *stamps = p + 8, *images = stamps + 4 * n;
+	const uint8_t *versions = images + 4 * n;
+	if (sscanf(version, "10.0.%u.%u", &build, &revision) != 2)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *image = images + 4 * i;
+		const uint8_t *v = versions + 4 * (psc_le16(image + 2) >> 3);
+		// kind 0: x64, ntoskrnl.exe
+		if (psc_le16(image + 2) & 7 || psc_le16(v) != build ||
+		    psc_le16(v + 2) != revision)
+			continue;
+		*timestamp = psc_le32(stamps + 4 * i);
+		*image_size = (uint32_t)psc_le16(image) << 12;
+		return true;
+	}
+	return false;
+}
+
 // --- symbols ---------------------------------------------------------------
 
 static uint64_t varint(const uint8_t **p)

@@ -61,6 +61,10 @@ struct psc_builtin_image {
 };
 bool psc_builtin_find_image(uint32_t timestamp, uint32_t image_size,
 			    struct psc_builtin_image *ret);
+/** The other way round, for builders of fixtures: PE header of an x64
+ *  ntoskrnl.exe of that version. */
+bool psc_builtin_image_of(const char *version, uint32_t *timestamp,
+			  uint32_t *image_size);
 
 /**
  * Hide a kernel from every lookup of kernels above (indexes change): tests of

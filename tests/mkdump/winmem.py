@@ -121,6 +121,7 @@ class Memory:
 
     def __init__(self, dump, mask=0, levels=4):
         self.dump, self.mask, self.levels = dump, mask, levels
+        self.overlay = (0, b"")     # address and bytes that are not in the dump
 
     def unswizzle(self, pte):
         if not self.mask:
@@ -157,6 +158,9 @@ class Memory:
         return (e & 0xFFFFFFFFF000) | (va & 0xFFF)
 
     def read(self, va, n, depth=0):
+        base, extra = self.overlay
+        if base <= va < base + len(extra):
+            return extra[va - base:va - base + n]
         out = io.BytesIO()
         while n:
             part = min(n, PAGE - (va & 0xFFF))

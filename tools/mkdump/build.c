@@ -6,6 +6,7 @@
 
 #include "big.h"
 #include "counters.h"
+#include "decoys.h"
 #include "kernel.h"
 #include "late.h"
 #include "machine.h"
@@ -111,6 +112,7 @@ void mk_finish(struct mk *m)
 	mk_big_finish(m);
 	mk_tags_finish(m);
 	mk_kdbg_finish(m);
+	mk_decoys_finish(m);
 	mk_kernel_finish(m);	// all symbols and exports are known by now
 	mk_modules_finish(m);
 	mk_processes_finish(m);	// copies the kernel half of the top table

@@ -44,6 +44,8 @@ void mk_counters_finish(struct mk *m);
 
 /** Pool usage into descriptors, heaps and Mm counters (usage.c, heap.c). */
 void mk_usage_finish(struct mk *m);
+/** Room behind a heap for what it reaches by 16-bit references. */
+#define MK_HEAP_TAIL 0x200u
 /** Address of a pool heap of the segment era (heap.c).
  *  @param type 0 nonpaged, 1 nonpaged NX, 2 paged, 3 prototype PTEs. */
 uint64_t mk_heap(struct mk *m, unsigned int node, unsigned int type);

@@ -7,6 +7,7 @@
 #include "build.h"
 #include "corrupt.h"
 #include "counters.h"
+#include "decoys.h"
 #include "late.h"
 #include "machine.h"
 #include "modules.h"
@@ -19,8 +20,10 @@ const struct mk_directive mk_directives[] = {
 	{"alloc", mk_do_alloc},
 	{"big", mk_do_big},
 	{"big-table", mk_do_big_table},
+	{"block", mk_do_block},
 	{"bugcheck", mk_do_bugcheck},
 	{"crash", mk_do_crash},
+	{"decoys", mk_do_decoys},
 	{"drop", mk_do_drop},
 	{"dump", mk_do_dump},
 	{"expect", mk_do_expect},
@@ -42,6 +45,7 @@ const struct mk_directive mk_directives[] = {
 	{"seed", mk_do_seed},
 	{"session", mk_do_session},
 	{"session-tag", mk_do_session_tag},
+	{"status", mk_do_status},
 	{"tag", mk_do_tag},
 	{"tag-table", mk_do_tag_table},
 	{"unloaded", mk_do_unloaded},

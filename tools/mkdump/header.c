@@ -58,22 +58,6 @@ static void runs(struct mk *m, uint8_t *h)
 	}
 }
 
-/** "offset:hex digits" lines of the recipe, last. */
-static void pokes(struct mk *m, uint8_t *h)
-{
-	for (size_t i = 0; i < m->out->header_pokes.n; i++) {
-		unsigned int off, byte;
-		int n = 0;
-		const char *p = m->out->header_pokes.v[i];
-
-		if (sscanf(p, "%i:%n", (int *)&off, &n) != 1 || !n)
-			mk_fail(m, "'%s': offset:hex", p);
-		for (p += n; sscanf(p, "%2x", &byte) == 1 &&
-		     off < HEADER_BYTES; p += 2)
-			h[off++] = (uint8_t)byte;
-	}
-}
-
 void mk_header(struct mk *m, uint8_t *h)
 {
 	const struct mk_out *o = m->out;
@@ -108,5 +92,4 @@ void mk_header(struct mk *m, uint8_t *h)
 	h[0x104d] = 0;					// KdSecondaryVersion
 	if (o->attributes)
 		psc_put32(h + 0x1050, o->attributes);
-	pokes(m, h);
 }

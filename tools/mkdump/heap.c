@@ -20,7 +20,8 @@ static uint64_t state_field(struct mk *m, unsigned int node, const char *rest)
 
 static void make_heap(struct mk *m, unsigned int node, unsigned int type)
 {
-	uint64_t h = mk_alloc(m, MK_NONPAGED, mk_sizeof(m, "_SEGMENT_HEAP"));
+	uint64_t h = mk_alloc(m, MK_NONPAGED, mk_sizeof(m, "_SEGMENT_HEAP") +
+						  MK_HEAP_TAIL);
 	char rest[32];
 
 	mk_field(m, h, "_SEGMENT_HEAP.Signature", SIGNATURE);

@@ -169,6 +169,13 @@ static void encode_block(struct mk *m, uint8_t *b, uint32_t size)
 	for (uint32_t i = 0; i < size; i += 8)
 		psc_put64(b + i, encode(psc_le64(b + i), never, always,
 					address));
+	struct json_object *o = mk_truth(m, "builder.kdbg");
+
+	json_object_object_add(o, "wait_never", mk_json_hex(never));
+	json_object_object_add(o, "wait_always", mk_json_hex(always));
+	json_object_object_add(o, "encoded_address", mk_json_hex(address));
+	json_object_object_add(o, "address", mk_json_hex(
+				mk_symbol(m, "KdDebuggerDataBlock")));
 }
 
 static void version_block(struct mk *m, uint64_t list)

@@ -89,16 +89,17 @@ static void identity(struct mk *m, struct mk_kernel *k, struct mk_args *a)
 		k->other_identity = true;
 	}
 	k->version = mk_strdup(version ? version : m->builtin->version);
-	// A recipe's stamp and size belong to the version it names.
-	k->timestamp = (uint32_t)mk_random(&seed) | 1;
-	k->size = m->family >= 19041 ? 0x1046000 : m->family >= 17763
-		? 0xab7000 : m->family >= 14393 ? 0x81e000 : 0x7a0000;
-	if (!m->version || guid) {
-		if (stamp)
-			k->timestamp = (uint32_t)mk_number(m, stamp);
-		if (size)
-			k->size = (uint32_t)mk_number(m, size);
+	if (!psc_builtin_image_of(k->version, &k->timestamp, &k->size)) {
+		k->timestamp = (uint32_t)mk_random(&seed) | 1;
+		k->size = m->family >= 19041 ? 0x1046000
+			: m->family >= 17763 ? 0xab7000
+			: m->family >= 14393 ? 0x81e000 : 0x7a0000;
 	}
+	// A recipe's stamp and size belong to the version it names.
+	if (stamp && !m->version)
+		k->timestamp = (uint32_t)mk_number(m, stamp);
+	if (size && !m->version)
+		k->size = (uint32_t)mk_number(m, size);
 	k->checksum = k->size / 16 + (k->timestamp & 0xffff);
 }
 
@@ -206,6 +207,16 @@ void mk_export_data(struct mk *m, const char *name)
 {
 	if (mk_has_symbol(m, name))
 		add_export(m, name, mk_symbol(m, name) - m->kern->base, false);
+}
+
+uint64_t mk_kernel_data_end(const struct mk *m)
+{
+	const struct mk_kernel *k = m->kern;
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < k->data.n; i++)
+		last = PSC_MAX(last, k->data.v[i]);
+	return k->base + last;
 }
 
 static int by_number(const void *a, const void *b)

@@ -43,6 +43,8 @@ bool mk_kernel_rva(struct mk *m, const char *name, uint64_t *rva);
 uint64_t mk_export(struct mk *m, const char *name);
 /** Export a global variable, when the kernel has it. */
 void mk_export_data(struct mk *m, const char *name);
+/** Address of the last global that was asked for. */
+uint64_t mk_kernel_data_end(const struct mk *m);
 /** RVA for @p name in a kernel that has types alone (madeup.c). */
 bool mk_madeup_rva(struct mk *m, const char *name, uint64_t *rva);
 /** Write headers, exports, debug record and version resource. */

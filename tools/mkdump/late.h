@@ -21,6 +21,9 @@ struct mk_late {
 /** Keep @p a until the machine is complete, then @p run it. */
 void mk_late_keep(struct mk *m, struct mk_args *a,
 		  void (*run)(struct mk *, struct mk_args *));
+/** Run a directive when everything is built. */
+void mk_late_keep(struct mk *m, struct mk_args *a,
+		  void (*run)(struct mk *, struct mk_args *));
 /** `poke WHERE …`: overwrite bytes. */
 void mk_do_poke(struct mk *m, struct mk_args *a);
 /** `drop WHERE bytes=N` or `drop percent=N`: leave pages out of the dump. */

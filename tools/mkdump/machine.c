@@ -67,6 +67,13 @@ void mk_do_crash(struct mk *m, struct mk_args *a)
 	m->server = mk_flag(a, "server");
 }
 
+void mk_do_status(struct mk *m, struct mk_args *a)
+{
+	json_object_object_add(mk_truth(m, "builder"), "status",
+			       json_object_new_int64((int64_t)
+						     mk_word_num(a, 0)));
+}
+
 static void shared_data(struct mk *m)
 {
 	uint64_t va = SHARED_USER_DATA;

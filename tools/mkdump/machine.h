@@ -11,6 +11,8 @@ void mk_do_ram_run(struct mk *m, struct mk_args *a);
 void mk_do_processors(struct mk *m, struct mk_args *a);
 void mk_do_bugcheck(struct mk *m, struct mk_args *a);
 void mk_do_crash(struct mk *m, struct mk_args *a);
+/** `status N`: exit status of a reader, for tests of damaged dumps. */
+void mk_do_status(struct mk *m, struct mk_args *a);
 void mk_machine_finish(struct mk *m);
 
 /** KPCR and KPRCB of each processor (cpu.c). */

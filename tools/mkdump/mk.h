@@ -211,6 +211,7 @@ struct mk {
 	uint64_t bugcheck_param[4];
 	uint64_t crash_time, uptime;	/**< 100 ns units. */
 	bool server;
+	unsigned int decoys;	/**< Bits of decoys.c. */
 
 	struct mk_phys phys;
 	struct psc_map frames;	/**< Virtual page number to frame. */

@@ -216,12 +216,15 @@ static int by_base(const void *a, const void *b)
 void mk_modules_finish(struct mk *m)
 {
 	struct json_object *list = json_object_new_array();
-	struct mk_modules *s = m->modules;
+	const struct mk_modules *s = m->modules;
+	struct mk_module *v = mk_calloc(s->v.n, sizeof(*v));
 
-	// The report sorts what has an address by address.
-	qsort(s->v.v, s->v.n, sizeof(*s->v.v), by_base);
+	// The report sorts what has an address by address; the list itself
+	// keeps the order of loading.
+	memcpy(v, s->v.v, s->v.n * sizeof(*v));
+	qsort(v, s->v.n, sizeof(*v), by_base);
 	for (size_t i = 0; i < s->v.n; i++) {
-		const struct mk_module *mod = &s->v.v[i];
+		const struct mk_module *mod = &v[i];
 		struct json_object *o = json_object_new_object();
 
 		json_object_object_add(o, "name", mk_json_text(mod->name));
@@ -237,6 +240,7 @@ void mk_modules_finish(struct mk *m)
 		json_object_array_add(list, o);
 	}
 	json_object_object_add(m->truth, "modules", list);
+	free(v);
 }
 
 void mk_modules_free(struct mk_modules *s)

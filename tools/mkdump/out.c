@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ static const struct format formats[] = {
 	{0x1, "full", MK_CONTENT_RAM, mk_write_full},
 	{0x2, "summary-kernel", MK_CONTENT_KERNEL, mk_write_summary},
 	{0x3, "header", MK_CONTENT_KERNEL, mk_write_header_only},
+	{0x4, "triage", MK_CONTENT_KERNEL, mk_write_triage},
 	{0x5, "bitmap-full", MK_CONTENT_RAM, mk_write_bitmap},
 	{0x6, "bitmap-kernel", MK_CONTENT_KERNEL, mk_write_bitmap},
 	{0x8, "range-kernel", MK_CONTENT_KERNEL, mk_write_ranges},
@@ -56,8 +58,8 @@ void mk_do_dump(struct mk *m, struct mk_args *a)
 		o->compress = !strcmp(s, "zip") ? "zip" : "gzip";
 	if ((s = mk_key(a, "truncate")))
 		o->truncate = mk_strdup(s);
-	if ((s = mk_key(a, "header")) &&
-	    !psc_vec_push(&o->header_pokes, mk_strdup(s)))
+	if ((s = mk_key(a, "poke")) &&
+	    !psc_vec_push(&o->file_pokes, mk_strdup(s)))
 		mk_fail(m, "out of memory");
 }
 
@@ -166,6 +168,22 @@ void mk_put_pages(struct mk *m, uint64_t off)
 		mk_fail(m, "ftruncate: %s", strerror(errno));
 }
 
+/** "offset:hex digits": bytes of the file that lie. */
+static void poke_file(struct mk *m, const char *text)
+{
+	unsigned int byte;
+	int n = 0;
+	unsigned long long off;
+
+	if (sscanf(text, "%lli:%n", (long long *)&off, &n) != 1 || !n)
+		mk_fail(m, "'%s': offset:hex", text);
+	for (text += n; sscanf(text, "%2x", &byte) == 1; text += 2) {
+		uint8_t b = (uint8_t)byte;
+
+		mk_put(m, off++, &b, 1);
+	}
+}
+
 static void cut(struct mk *m)
 {
 	struct mk_out *o = m->out;
@@ -213,6 +231,8 @@ void mk_out_write(struct mk *m, const char *path)
 	if (o->fd < 0)
 		mk_fail(m, "%s: %s", path, strerror(errno));
 	f->write(m);
+	for (size_t i = 0; i < o->file_pokes.n; i++)
+		poke_file(m, o->file_pokes.v[i]);
 	if (o->truncate)
 		cut(m);
 	truth(m, f, o->truncate);
@@ -224,9 +244,9 @@ void mk_out_write(struct mk *m, const char *path)
 
 void mk_out_free(struct mk_out *o)
 {
-	for (size_t i = 0; i < o->header_pokes.n; i++)
-		free(o->header_pokes.v[i]);
-	psc_vec_free(&o->header_pokes);
+	for (size_t i = 0; i < o->file_pokes.n; i++)
+		free(o->file_pokes.v[i]);
+	psc_vec_free(&o->file_pokes);
 	psc_vec_free(&o->blocks);
 	free(o->truncate);
 	free(o->stored);

@@ -36,11 +36,13 @@ struct mk_out {
 	char *truncate;			/**< Bytes or "N%", or NULL. */
 	uint32_t attributes;		/**< 0: left as fill. */
 	PSC_VEC(struct mk_block) blocks;
-	PSC_VEC(char *) header_pokes;	/**< "offset:hex" on the header. */
+	PSC_VEC(char *) file_pokes;	/**< "offset:hex" on the file. */
 };
 
 /** `dump type=N …`. */
 void mk_do_dump(struct mk *m, struct mk_args *a);
+/** `block WHERE bytes=N`: memory that a triage dump holds. */
+void mk_do_block(struct mk *m, struct mk_args *a);
 void mk_out_write(struct mk *m, const char *path);
 void mk_out_free(struct mk_out *o);
 

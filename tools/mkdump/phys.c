@@ -10,6 +10,9 @@
 
 // After this many misses RAM is nearly full: look in order instead.
 #define RANDOM_TRIES 64
+// A small machine keeps half of its RAM free of scattered pages, so that runs
+// of frames are to be had.
+#define SMALL_PAGES 0x100000u
 
 bool mk_bit(const uint8_t *bits, uint64_t i)
 {
@@ -72,7 +75,8 @@ uint64_t mk_pfn_alloc(struct mk *m)
 	if (!p->n_pages)
 		mk_fail(m, "no RAM: 'ram' comes before what needs memory");
 	for (int i = 0; i < RANDOM_TRIES; i++) {
-		start = mk_random_below(&p->rng, p->n_pages);
+		start = mk_random_below(&p->rng, p->n_pages < SMALL_PAGES
+					? p->n_pages / 2 : p->n_pages);
 		uint64_t pfn = nth_frame(p, start);
 
 		if (!mk_bit(p->used, pfn)) {

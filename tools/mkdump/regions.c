@@ -96,7 +96,11 @@ static void regions_10(struct mk *m)
 		mk_write64(m, e + 8, a->bytes);
 		put_truth(m, list, r->name, a);
 	}
-	json_object_object_add(mk_truth(m, "vm"), "regions", list);
+	// No published text names the regions of later kernels.
+	if (m->family > 22000)
+		json_object_put(list);
+	else
+		json_object_object_add(mk_truth(m, "vm"), "regions", list);
 }
 
 static void regions_old(struct mk *m)

@@ -184,8 +184,8 @@ static struct vs_lists vs_lists(struct mk *m, const struct sg_heap *h)
 			.list = member(m, h, "SubsegmentList"),
 			.delay = member(m, h, "DelayFreeContext"),
 		};
-	uint64_t room = mk_alloc(m, MK_NONPAGED,
-				 mk_sizeof(m, "_HEAP_VS_AFFINITY_SLOT") + 0x40);
+	// Behind the heap itself, so that the reference reaches it.
+	uint64_t room = h->va + mk_sizeof(m, "_SEGMENT_HEAP");
 	uint64_t slot = room + (0x40 - (room - ctx) % 0x40) % 0x40;
 	uint16_t ref = (uint16_t)((slot - ctx) / 0x40);
 
