@@ -7,7 +7,6 @@ usage: test_hard.py FIXTURES unknown   kernels outside the table: no figure of
        test_hard.py FIXTURES damaged   missing pages, lies in the file: the exit
                                        status is the recipe's, in good time
 """
-import json
 import os
 import subprocess
 import sys
@@ -18,19 +17,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent / "recovery"))
 import hold_one_out
 import report_test
+from fixture import mkdump
 
 FIXTURES, WHAT = Path(sys.argv[1]), sys.argv[2]
-MKDUMP = os.environ["POOLSCOPE_MKDUMP"]
 POOLSCOPE = os.environ["POOLSCOPE"]
 SECONDS = 20                    # generous: sanitizers, a busy machine
-
-
-def build(folder, recipe):
-    dump, want = Path(folder) / "x.dmp", Path(folder) / "truth.json"
-    subprocess.run([MKDUMP, "-o", dump, f"--truth={want}",
-                    f"--drivers={os.environ['DRIVERS']}", recipe], check=True,
-                   timeout=120)
-    return dump, json.loads(want.read_text())
 
 
 def unknown(dump, want, recipe):
@@ -40,7 +31,8 @@ def unknown(dump, want, recipe):
                     if not (isinstance(v, dict) and v.get("approximate"))}
     score = hold_one_out.Score()
     hold_one_out.compare(score, recipe.stem, want, report, 0)
-    print(f"{recipe.stem}: {score.given} given, {score.null} left out, "
+    given = sum(score.given.values())
+    print(f"{recipe.stem}: {given} given of {sum(score.total.values())}, "
           f"{len(score.wrong)} wrong")
     return score.wrong
 
@@ -67,7 +59,8 @@ def main():
     check = unknown if WHAT == "unknown" else damaged
     for recipe in sorted((FIXTURES / WHAT).glob("*.recipe")):
         with tempfile.TemporaryDirectory() as folder:
-            bad += check(*build(folder, recipe), recipe)
+            dump = Path(folder) / "x.dmp"
+            bad += check(dump, mkdump(recipe, dump), recipe)
     print("\n".join(bad))
     return 1 if bad else 0
 
