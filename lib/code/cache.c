@@ -206,7 +206,7 @@ static uint64_t get(struct loader *l, uint64_t max)
 static char *get_text(struct loader *l)
 {
 	size_t n = (size_t)get(l, TEXT_MAX);
-	const uint8_t *p;
+	const uint8_t *p = NULL;
 	struct psc_error *err;
 
 	if (l->bad || !n)
