@@ -396,7 +396,32 @@ static struct psc_tag_table *new_table(const struct layout *l)
 
 static void finish(struct psc_tag_table *t)
 {
-	t->complete = !t->pages_missing && !t->pages_paged_out;
+	t->complete = !t->pages_missing && !t->pages_paged_out &&
+		      !t->lower_bound;
+}
+
+/**
+ * Recovered kernels do not tell where the expansion table is. Tags went there
+ * or into the overflow bucket only when the table was full.
+ */
+static void check_expansion(const struct psc_kernel *k, struct psc_tag_table *t)
+{
+	uint64_t va;
+	struct psc_error *err = psc_kernel_symbol(k, "PoolTrackTableExpansion",
+						  &va);
+
+	if (!err || err->code != PSC_ERR_UNSUPPORTED) {
+		psc_error_free(err);
+		return;
+	}
+	psc_error_free(err);
+	for (size_t i = 0; i < t->n; i++) {
+		if (!t->v[i].overflow)
+			continue;
+		t->lower_bound = true;
+		note(t, "the table overflowed and its expansion is not known; "
+		     "entries", t->entries);
+	}
 }
 
 struct psc_error *psc_tag_table_read(const struct psc_kernel *k,
@@ -421,6 +446,7 @@ struct psc_error *psc_tag_table_read(const struct psc_kernel *k,
 		     optional_global(k, "PoolTrackTableExpansion"),
 		     optional_global(k, "PoolTrackTableExpansionSize"), t)))
 		return err;
+	check_expansion(k, t);
 	finish(t);
 	*ret = PSC_TAKE(t);
 	return NULL;

@@ -44,7 +44,8 @@ struct psc_tag_table {
 	uint64_t pages_missing, pages_paged_out;
 	/** Entries without a key whose counters are not zero. */
 	uint64_t keyless;
-	bool complete;		/**< No page of any table was missing. */
+	bool lower_bound;	/**< Tags may be counted where nobody looked. */
+	bool complete;		/**< Nothing was missing. */
 	char *note;		/**< What was odd, or NULL. */
 };
 

@@ -148,10 +148,13 @@ static void put_incomplete(const struct text *t, const struct psc_value *from)
 
 	psc_get_bool(from, "complete", &complete);
 	psc_get_uint(from, "missing_pages", &pages);
-	if (!complete)
+	if (!complete && pages)
 		fprintf(t->out, "\npoolscope: not exact, %" PRIu64 " page%s of "
 			"the tag tables could not be read\n", pages,
 			pages == 1 ? "" : "s");
+	else if (!complete && psc_get_str(from, "note"))
+		fprintf(t->out, "\npoolscope: not exact, %s\n",
+			psc_get_str(from, "note"));
 }
 
 void text_view_poolused(const struct text *t)
