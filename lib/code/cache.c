@@ -212,7 +212,7 @@ static char *get_text(struct loader *l)
 	if (l->bad || !n)
 		return NULL;
 	err = psc_reader_bytes(&l->r, "text", n, &p);
-	l->bad |= err || memchr(p, 0, n);
+	l->bad |= err || !p || memchr(p, 0, n);
 	psc_error_free(err);
 	return l->bad ? NULL : strndup((const char *)p, n);
 }
