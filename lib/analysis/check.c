@@ -31,8 +31,9 @@ static int by_place(const void *a, const void *b)
 }
 
 /** The walk and the table checks, all faults sorted by place. */
-static struct psc_error *collect(struct psc_analysis *a, struct psc_faults *f,
-				 struct psc_walk *walk)
+static struct psc_error *collect(struct psc_analysis *a,
+				 const struct psc_known_tags *known,
+				 struct psc_faults *f, struct psc_walk *walk)
 {
 	unsigned int n = PSC_MIN(psc_walk_threads(), MAX_THREADS);
 	struct psc_faults part[MAX_THREADS] = { 0 };
@@ -42,8 +43,10 @@ static struct psc_error *collect(struct psc_analysis *a, struct psc_faults *f,
 
 	if (err)
 		return err;
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
+		part[i].known = known->cap ? known : NULL;
 		sinks[i] = psc_faults_sink(&part[i]);
+	}
 	err = psc_pool_walk(view, sinks, n, a->progress, walk);
 	for (unsigned int i = 0; i < n; i++) {
 		for (size_t j = 0; j < part[i].v.n; j++)
@@ -287,8 +290,12 @@ struct psc_error *psc_analyse_check(struct psc_analysis *a)
 {
 	struct psc_faults f = { 0 };
 	struct psc_walk walk = { 0 };
-	struct psc_error *err = collect(a, &f, &walk);
+	struct psc_known_tags known;
+	struct psc_error *err = psc_known_tags_read(a, &known);
 
+	if (!err)
+		err = collect(a, &known, &f, &walk);
+	free(known.v);
 	if (!err) {
 		fill(a, &f, &walk);
 		if (!walk.complete)

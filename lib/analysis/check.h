@@ -13,8 +13,11 @@
 /** Faults kept of one walk; more are one systematic misread. */
 #define PSC_MAX_FAULTS 100000u
 
+struct psc_known_tags;
+
 struct psc_faults {
 	PSC_VEC(struct psc_fault) v;
+	const struct psc_known_tags *known; /**< NULL: tags are not judged. */
 	uint64_t dropped;	/**< Beyond the limit. */
 	bool nomem;
 };
@@ -39,6 +42,17 @@ struct psc_damage {
 
 /** Judge one header; @p bugcheck: a parameter of the bug check names it. */
 void psc_damage_judge(struct psc_damage *d, bool bugcheck);
+
+/** Tags that the tables know: a sink that tells of blocks with another. */
+struct psc_known_tags {
+	uint32_t *v;		/**< Hash table; 0 = empty. */
+	size_t cap, n;		/**< cap is a power of two; 0 = unknown. */
+};
+PSC_NODISCARD struct psc_error *psc_known_tags_read(struct psc_analysis *a,
+						    struct psc_known_tags *ret);
+bool psc_known_tag(const struct psc_known_tags *k, uint32_t tag);
+/** The one known tag that differs in one bit; 0 = none, or several. */
+uint32_t psc_known_tag_near(const struct psc_known_tags *k, uint32_t tag);
 
 /** Rules K1 to K5 on the tag tables (pool 7.4). */
 PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_analysis *a,

@@ -77,6 +77,69 @@ static struct psc_error *check_places(const struct psc_tag_table *t,
 	return NULL;
 }
 
+// --- tags of blocks ----------------------------------------------------------
+
+static size_t place(const struct psc_known_tags *k, uint32_t tag)
+{
+	size_t i = psc_tag_hash(tag) & (k->cap - 1);
+
+	while (k->v[i] && k->v[i] != tag)
+		i = (i + 1) & (k->cap - 1);
+	return i;
+}
+
+bool psc_known_tag(const struct psc_known_tags *k, uint32_t tag)
+{
+	return !k->cap || k->v[place(k, tag)] == tag;
+}
+
+uint32_t psc_known_tag_near(const struct psc_known_tags *k, uint32_t tag)
+{
+	uint32_t found = 0;
+
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		uint32_t other = tag ^ UINT32_C(1) << bit;
+
+		if (!other || !psc_known_tag(k, other))
+			continue;
+		if (found)
+			return 0;
+		found = other;
+	}
+	return found;
+}
+
+struct psc_error *psc_known_tags_read(struct psc_analysis *a,
+				      struct psc_known_tags *ret)
+{
+	const struct psc_tag_table *t;
+	struct psc_known_tags k = { .cap = 1024 };
+	struct psc_error *err = psc_analysis_tag_table(a, &t);
+
+	*ret = (struct psc_known_tags){ 0 };
+	// A missing page hides tags; an overflowed table drops them.
+	if (err || !t->complete) {
+		psc_error_free(err);
+		return NULL;
+	}
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i].overflow && t->v[i].nonpaged.allocs +
+						t->v[i].paged.allocs)
+			return NULL;
+	}
+	while (k.cap < t->n * 4)
+		k.cap *= 2;
+	if (!(k.v = calloc(k.cap, sizeof(*k.v))))
+		return &psc_nomem;
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i].tag && !t->v[i].overflow)
+			k.v[place(&k, t->v[i].tag)] = t->v[i].tag;
+	}
+	k.n = t->n;
+	*ret = k;
+	return NULL;
+}
+
 struct psc_error *psc_check_tags(struct psc_analysis *a, struct psc_faults *f)
 {
 	const struct psc_tag_table *t;

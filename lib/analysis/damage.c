@@ -10,9 +10,27 @@ static void keep(void *ctx, const struct psc_fault *fault)
 	psc_faults_add(ctx, fault);
 }
 
+/** K6 (L8 in classic pools): a live block with a tag that no table knows. */
+static void check_tag(void *ctx, const struct psc_block *b)
+{
+	struct psc_faults *f = ctx;
+
+	if (b->state != PSC_BLOCK_IN_USE || !b->has_header ||
+	    b->pool == PSC_POOL_SESSION || b->owner == PSC_OWNER_SPECIAL ||
+	    psc_known_tag(f->known, b->tag))
+		return;
+	uint32_t near = psc_known_tag_near(f->known, b->tag);
+	psc_faults_add(f, &(struct psc_fault){
+		.rule = b->owner == PSC_OWNER_CHAIN ? PSC_L8 : PSC_K6,
+		.va = b->va, .field_va = b->va + 4, .bits = near ? 32 : 0,
+		.expected = near, .found = b->tag, .tag = b->tag,
+		.pool = b->pool, .owner = b->owner, .repaired = near });
+}
+
 struct psc_sink psc_faults_sink(struct psc_faults *f)
 {
-	return (struct psc_sink){ .ctx = f, .fault = keep };
+	return (struct psc_sink){ .ctx = f, .fault = keep,
+				  .block = f->known ? check_tag : NULL };
 }
 
 void psc_faults_add(struct psc_faults *f, const struct psc_fault *fault)

@@ -180,6 +180,9 @@ struct reconcile {
 	unsigned int counter_bits;
 	struct gaps nonpaged, paged;
 	uint64_t equal, explained, unexplained;
+	uint64_t one_sided, largest_bytes; /**< Unexplained, on one side. */
+	uint32_t largest;
+	bool largest_counted;
 };
 
 static void add_gaps(struct gaps *g, const struct psc_span *s)
@@ -240,21 +243,37 @@ static unsigned int reasons(const struct reconcile *r,
 	return n;
 }
 
+/** A tag that only the counters or only the pages know. */
 static void one_side(struct reconcile *r, uint32_t tag, uint64_t counter,
-		     uint64_t walked, bool paged)
+		     uint64_t walked)
 {
-	char text[PSC_TAG_TEXT];
+	uint64_t bytes = counter ? counter : walked;
 
 	if (counter && walked)
 		return;
-	psc_tag_text(tag, text);
+	r->one_sided++;
+	if (bytes > r->largest_bytes) {
+		r->largest = tag;
+		r->largest_bytes = bytes;
+		r->largest_counted = counter;
+	}
+}
+
+static void find_one_sided(const struct reconcile *r)
+{
+	char text[PSC_TAG_TEXT];
+
+	if (!r->one_sided)
+		return;
+	psc_tag_text(r->largest, text);
 	psc_finding_add(r->a, "tag-on-one-side", PSC_WARNING,
-			"/walk/reconciliation", counter
-			? "the counters say that tag %s holds %" PRIu64
-			  " bytes of %s pool, but no block of it was found"
-			: "blocks of tag %s with %" PRIu64 " bytes lie in the "
-			  "%s pool, but the counters know none", text,
-			counter ? counter : walked, paged ? "paged" : "nonpaged");
+			"/walk/reconciliation", "%" PRIu64 " tag%s %s counted "
+			"without blocks, or found without counters; the largest "
+			"is %s: %" PRIu64 " bytes %s", r->one_sided,
+			r->one_sided == 1 ? "" : "s",
+			r->one_sided == 1 ? "is" : "are", text,
+			r->largest_bytes, r->largest_counted
+			? "counted, no block found" : "found, none counted");
 }
 
 static void compare(struct reconcile *r, uint32_t tag,
@@ -289,7 +308,7 @@ static void compare(struct reconcile *r, uint32_t tag,
 	}
 	psc_add_str(list, "unexplained");
 	r->unexplained++;
-	one_side(r, tag, c->bytes, w->bytes, paged);
+	one_side(r, tag, c->bytes, w->bytes);
 }
 
 /** A tag can stand in the table and in its expansion: both count. */
@@ -388,6 +407,7 @@ static struct psc_error *reconcile(struct psc_analysis *a,
 	r.list = psc_set_array(o, "reconciliation");
 	find_gaps(&r, walk);
 	compare_all(&r, t, rows, merged_rows(t, rows));
+	find_one_sided(&r);
 	psc_set_uint(o, "tags_equal", r.equal);
 	psc_set_uint(o, "tags_explained", r.explained);
 	psc_set_uint(o, "tags_unexplained", r.unexplained);

@@ -123,7 +123,9 @@ bool psc_chain_is_plausible(const struct psc_chain *c)
 	if (n)
 		return n >= 2 && tags_are_text(c, c->start);
 	links = linked_headers(c);
-	if (links >= 4)
+	// Only the very first PreviousSize is wrong, or the end of a chain.
+	if (links >= 4 || (clean_from(c, c->start, -1) >= 2 &&
+			   tags_are_text(c, c->start)))
 		return true;
 	// One break: the part behind it must know what lies before.
 	unsigned int x = links ? next_anchor(c, c->start)
@@ -180,7 +182,8 @@ static void check_type(struct walk *w, unsigned int off,
 	int paged = paged_bit(w->c->pool);
 
 	if (paged >= 0)
-		want = (uint8_t)((want & ~PSC_PT_PAGED) | (unsigned int)paged);
+		want = psc_header_type_in(want, paged, w->c->pool ==
+						       PSC_POOL_PAGED);
 	if (want != h->type)
 		fault(w, PSC_L6, off, 3, 8, want, h->type, true);
 }
@@ -194,7 +197,10 @@ static void check_live(struct walk *w, unsigned int off,
 	if (!psc_tag_is_text(h->tag))
 		fault(w, PSC_L8, off, 4, 0, 0, h->tag, false);
 	if (c->index_limit && h->index >= c->index_limit)
-		fault(w, PSC_L7, off, 1, 0, 0, h->index, false);
+		// A page belongs to one pool: its blocks share the index.
+		fault(w, PSC_L7, off, 1, c->form->wide ? 8 : 0,
+		      w->has_prev && w->prev.index < c->index_limit
+		      ? w->prev.index : 0, h->index, false);
 	if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
 		uint64_t p = psc_header_process(h, c->va + off,
 						c->has_cookie ? c->cookie : 0);
@@ -290,7 +296,15 @@ static unsigned int bad_size(struct walk *w, unsigned int off,
 		accept(w, off, x - off);
 		return x;
 	}
-	// The last block of a page: its end is known without a witness.
+	// The last block of a page: its end is the page's, if one bit of the
+	// size makes it so.
+	unsigned int rest = (PSC_PAGE_SIZE - off) >> c->form->shift;
+	if (w->has_prev && __builtin_popcount(rest ^ h.size) == 1) {
+		fault(w, rule, off, 2, c->form->wide ? 8 : 0, rest, h.size,
+		      true);
+		accept(w, off, PSC_PAGE_SIZE - off);
+		return PSC_PAGE_SIZE;
+	}
 	x = any_anchor(c, off);
 	fault(w, rule, off, 2, 0, 0, h.size, false);
 	w->st->skipped += x - off;
@@ -350,11 +364,15 @@ static unsigned int true_end(struct walk *w, unsigned int off,
 
 	if (end == PSC_PAGE_SIZE)
 		return end;
-	struct psc_pool_header next = header_at(c, end);
-	if (next.previous == h->size || clean_from(c, end, -1))
-		return end;
+	// A header behind that knows this start outweighs this size, also
+	// when the size happens to lead to another header.
 	unsigned int x = next_anchor(c, off);
-	if (x == PSC_PAGE_SIZE || x == end)
+	unsigned int rest = (PSC_PAGE_SIZE - off) >> c->form->shift;
+	// The last block has no witness but the page's end.
+	if (x == PSC_PAGE_SIZE && (clean_from(c, end, -1) ||
+				   __builtin_popcount(rest ^ h->size) != 1))
+		return end;
+	if (x == end)
 		return end;
 	fault(w, PSC_L4, off, 2, c->form->wide ? 8 : 0,
 	      (x - off) >> c->form->shift, h->size, true);

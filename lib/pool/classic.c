@@ -258,6 +258,11 @@ static void read_limits(struct psc_pool_view *v)
 	if (!err && n && n < 64)
 		v->index_limit = (unsigned int)n + 1;
 	psc_error_free(err);
+	// One nonpaged pool: index 0; several: their node (pool 1.4).
+	err = psc_kernel_global(v->k, "ExpNumberOfNonPagedPools", 4, &n);
+	if (!err && n <= 64)
+		v->nodes_limit = n > 1 ? (unsigned int)n : 1;
+	psc_error_free(err);
 	err = psc_kernel_symbol(v->k, "MiState", &state);
 	if (!err)
 		err = psc_kernel_get(v->k, state,
@@ -402,7 +407,9 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 	s->pages_total++;
 	s->pages_read++;
 	if (walk) {
-		c.index_limit = c.pool == PSC_POOL_PAGED ? v->index_limit : 0;
+		c.index_limit = c.pool == PSC_POOL_PAGED
+			? v->index_limit
+			: c.pool == PSC_POOL_SESSION ? 0 : v->nodes_limit;
 		psc_chain_walk(&c, w->sink, &s->st);
 	} else if (big || c.start) {
 		s->pages_big++;

@@ -60,6 +60,17 @@ static inline bool psc_header_type_live(uint8_t type)
 	return type & PSC_PT_IN_USE && !(type & PSC_PT_ILLEGAL);
 }
 
+/**
+ * @p type with the bits that its pool decides: paged or not; session pool
+ * that is paged lies elsewhere (pool 2.9).
+ */
+static inline uint8_t psc_header_type_in(uint8_t type, int paged,
+					 bool no_session)
+{
+	type = (uint8_t)((type & ~PSC_PT_PAGED) | (unsigned int)paged);
+	return no_session ? (uint8_t)(type & ~PSC_PT_SESSION) : type;
+}
+
 /** Four characters 0x20..0x7e, bit 31 aside. */
 bool psc_tag_is_text(uint32_t tag);
 

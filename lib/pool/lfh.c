@@ -153,8 +153,8 @@ static void check_busy(struct walk *w, struct psc_block *b,
 	};
 
 	if (w->v->paged >= 0)
-		type = (uint8_t)((type & ~PSC_PT_PAGED) |
-				 (unsigned int)w->v->paged);
+		type = psc_header_type_in(type, w->v->paged,
+					  w->v->pool == PSC_POOL_PAGED);
 	int good = (h->size == units) + (h->type == type) + !h->previous +
 		   psc_tag_is_text(h->tag);
 	if (good < 2) {		// no header at all

@@ -48,6 +48,8 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the key of the entry was overwritten", false },
 	[PSC_K5] = { "K5", "the bytes of a tag are a multiple of the unit",
 		     "the counter was overwritten", false },
+	[PSC_K6] = { "K6", "the tag of a block is in the tag table",
+		     "the tag of the block was overwritten", false },
 	// Segments and descriptors (7.5).
 	[PSC_S1] = { "S1", "a heap carries its signature",
 		     "the heap was destroyed, or misread", false },

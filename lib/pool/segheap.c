@@ -495,10 +495,10 @@ static void read_sessions(struct psc_pool_view *v)
 {
 	for (size_t i = 1; i < v->spaces.n; i++) {
 		const struct psc_space *s = &v->spaces.v[i];
-		uint64_t state, heap = 0;
+		uint64_t state = 0, heap = 0;
 		struct psc_error *err = session_state(v, s, &state);
 
-		if (!err)
+		if (!err && state)	// 0: a session without a heap
 			err = get(v, s->mem, state,
 				  "_EX_HEAP_SESSION_STATE.PagedHeap", &heap);
 		if (psc_error_catch(&err, PSC_ERR_ABSENT))

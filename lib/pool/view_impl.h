@@ -44,7 +44,8 @@ struct psc_pool_view {
 	struct psc_heap_layout layout;
 	bool has_cookie;	/**< Quota pointers are encoded. */
 	uint64_t cookie;
-	unsigned int index_limit; /**< Of paged descriptors; 0 = unknown. */
+	/** PoolIndex of paged and nonpaged blocks is below; 0 = unknown. */
+	unsigned int index_limit, nodes_limit;
 	uint64_t mi_cookie;	/**< Of cached free pages; 0 = unknown. */
 	unsigned int slot_active; /**< Offset of ActiveSubsegment; 0 = none. */
 	PSC_VEC(struct psc_space) spaces;
