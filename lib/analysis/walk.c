@@ -187,7 +187,9 @@ struct reconcile {
 
 static void add_gaps(struct gaps *g, const struct psc_span *s)
 {
-	g->missing |= s->pages_missing || s->st.missing;
+	// Bytes that could not be read, of pages that are not in memory.
+	g->missing |= s->pages_missing ||
+		      (s->st.missing && !s->pages_paged_out);
 	g->paged_out |= s->pages_paged_out;
 	g->skipped |= s->st.skipped;
 }
@@ -207,6 +209,25 @@ static void find_gaps(struct reconcile *r, const struct psc_walk *w)
 		r->nonpaged.missing = true;
 		r->paged.missing = true;
 	}
+}
+
+/**
+ * Can blocks that processors had in hand make this difference? Each of them
+ * is less than a page, when the tag has no big allocations.
+ */
+static bool in_flight(const struct psc_tagsum_row *row, uint64_t counter,
+		      uint64_t walked, int64_t block_diff)
+{
+	uint64_t blocks = (uint64_t)(block_diff < 0 ? -block_diff : block_diff);
+	uint64_t bytes = counter < walked ? walked - counter
+					  : counter - walked;
+
+	if (!counter || !walked || blocks > IN_FLIGHT)
+		return false;
+	if (!blocks)		// one came, one went
+		return bytes < PSC_PAGE_SIZE;
+	return (block_diff > 0) == (counter > walked) &&
+	       (bytes < blocks * PSC_PAGE_SIZE || (row && row->big.blocks));
 }
 
 /** The reasons that fit; @return how many. */
@@ -237,8 +258,7 @@ static unsigned int reasons(const struct reconcile *r,
 		why[n++] = "special";
 	if (row && row->tag == 0x67617246)	// "Frag"
 		why[n++] = "frag";
-	if (!n && block_diff >= -(int64_t)IN_FLIGHT &&
-	    block_diff <= (int64_t)IN_FLIGHT && counter && walked)
+	if (!n && in_flight(row, counter, walked, block_diff))
 		why[n++] = "in-flight";
 	return n;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "late.h"
+#include "tags.h"
 
 static void flip(struct mk *m, struct mk_args *a)
 {
@@ -65,4 +66,30 @@ static void expect(struct mk *m, struct mk_args *a)
 void mk_do_expect(struct mk *m, struct mk_args *a)
 {
 	mk_late_keep(m, a, expect);
+}
+
+// What a reader must say about a tag whose counters and blocks differ.
+static void expect_difference(struct mk *m, struct mk_args *a)
+{
+	struct json_object *list, *o = json_object_new_object();
+	struct json_object *why = json_object_new_array();
+	const char *reason;
+	char tag[17];
+
+	if (!json_object_object_get_ex(m->truth, "reconciliation", &list)) {
+		list = json_object_new_array();
+		json_object_object_add(m->truth, "reconciliation", list);
+	}
+	mk_tag_text(mk_tag_number(m, mk_word(a, 0)), tag);
+	json_object_object_add(o, "tag", mk_json_text(tag));
+	json_object_object_add(o, "pool", mk_json_text(mk_word(a, 1)));
+	for (size_t i = 2; (reason = mk_word_opt(a, i)); i++)
+		json_object_array_add(why, mk_json_text(reason));
+	json_object_object_add(o, "explained_by", why);
+	json_object_array_add(list, o);
+}
+
+void mk_do_expect_difference(struct mk *m, struct mk_args *a)
+{
+	mk_late_keep(m, a, expect_difference);
 }

@@ -11,5 +11,7 @@ void mk_do_flip(struct mk *m, struct mk_args *a);
 void mk_do_overwrite(struct mk *m, struct mk_args *a);
 /** `expect RULE ADDRESS [severity=] [cause=] [suspect=TAG]`. */
 void mk_do_expect(struct mk *m, struct mk_args *a);
+/** `expect-difference TAG POOL REASON…`: a row of the reconciliation. */
+void mk_do_expect_difference(struct mk *m, struct mk_args *a);
 
 #endif

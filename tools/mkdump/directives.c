@@ -27,6 +27,7 @@ const struct mk_directive mk_directives[] = {
 	{"drop", mk_do_drop},
 	{"dump", mk_do_dump},
 	{"expect", mk_do_expect},
+	{"expect-difference", mk_do_expect_difference},
 	{"failures", mk_do_failures},
 	{"flip", mk_do_flip},
 	{"heap-state", mk_do_heap_state},
