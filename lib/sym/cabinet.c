@@ -122,7 +122,7 @@ static bool inflate_block(z_stream *z, struct psc_unpacked *u,
 // Room for a whole block, so that a claimed size alone allocates nothing.
 static struct psc_error *block_room(struct psc_unpacked *u, size_t bytes)
 {
-	if (u->cap - u->n >= bytes)
+	if (u->data && u->cap - u->n >= bytes)
 		return NULL;
 	size_t cap = PSC_MAX(u->cap * 2, u->n + BLOCK_BYTES);
 	uint8_t *grown = realloc(u->data, cap);

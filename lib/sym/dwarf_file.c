@@ -125,9 +125,14 @@ static struct psc_error *finish_open(struct dwarf_file *f,
 	f->access = (Dwarf_Obj_Access_Interface){
 		.object = f, .methods = &methods,
 	};
+	// Opening is the one call that needs an error object: it writes to it
+	// without asking.
+	Dwarf_Error error = NULL;
 	int code = f->n_sections == 1 ? DW_DLV_NO_ENTRY
 		: dwarf_object_init_b(&f->access, ignore_error, NULL,
-				      DW_GROUPNUMBER_ANY, &f->dbg, NULL);
+				      DW_GROUPNUMBER_ANY, &f->dbg, &error);
+	if (error)
+		dwarf_dealloc_error(NULL, error);
 	if (code == DW_DLV_OK) {
 		*ret = f;
 		return NULL;

@@ -501,7 +501,8 @@ static struct psc_error *identify(struct isf *f, struct psc_pdb_id *id)
 	const char *name = get_text(pdb, "database");
 	int64_t age, machine;
 
-	if (!f->user_types || !f->symbols)
+	if (!json_object_is_type(f->user_types, json_type_object) ||
+	    !json_object_is_type(f->symbols, json_type_object))
 		return psc_error_new(PSC_ERR_UNSUPPORTED, "JSON, but no symbol "
 				     "table: no \"user_types\" or \"symbols\"");
 	if (!windows)

@@ -149,6 +149,20 @@ static void each_rule(void **state)
 	damage(HEAD + 60, 0xff, PSC_ERR_DAMAGED, "unpacked");
 }
 
+// A block of no bytes comes before there is any output.
+static void an_empty_block(void **state)
+{
+	uint8_t *p = sample(10);
+	struct psc_unpacked u;
+	size_t n;
+	uint8_t *cab = make_cabinet(p, 10, 1, &n);
+
+	psc_put16(cab + HEAD + 6, 0);
+	CHECK_ERR(psc_cabinet_unpack(cab, n, 1 << 20, &u), PSC_ERR_DAMAGED);
+	free(cab);
+	free(p);
+}
+
 static void a_compressed_pdb(void **state)
 {
 	char path[] = "/tmp/poolscope-XXXXXX";
@@ -176,6 +190,7 @@ int main(void)
 		cmocka_unit_test(both_methods),
 		cmocka_unit_test(every_truncation),
 		cmocka_unit_test(each_rule),
+		cmocka_unit_test(an_empty_block),
 		cmocka_unit_test(a_compressed_pdb),
 	};
 

@@ -169,6 +169,10 @@ static void other_json(void **state)
 {
 	check_err("{}", 2, PSC_ERR_UNSUPPORTED);
 	check_err("{\"a\":}", 6, PSC_ERR_DAMAGED);
+	static const char list[] =
+		"{\"metadata\":{\"windows\":{}},\"user_types\":{},"
+		"\"symbols\":[]}";
+	check_err(list, strlen(list), PSC_ERR_UNSUPPORTED);
 	static const char linux_table[] =
 		"{\"metadata\":{\"linux\":{}},\"user_types\":{},"
 		"\"symbols\":{}}";
