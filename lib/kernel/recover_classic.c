@@ -3,6 +3,7 @@
 // pool descriptors, and the page files of kernels before partitions. Arrays of
 // pointers to objects that carry their own index: a chance hit is no array.
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/bytes.h"
 #include "kernel/recover_impl.h"
@@ -152,6 +153,115 @@ void rec_find_descriptors(struct rec *r, struct psc_proof *p)
 	rec_add_value(r, "ExpNumberOfNonPagedPools", n_nodes);
 	if (node_arrays)
 		rec_add_symbol(r, "ExpNonPagedPoolDescriptor", nodes);
+}
+
+// --- which of the two designs (17763) --------------------------------------
+
+static const struct rec_candidate *first_in(const struct rec *r,
+					    enum rec_group g)
+{
+	for (size_t i = 0; i < r->layouts->n; i++)
+		if (rec_in(&r->layouts->v[i], g))
+			return &r->layouts->v[i];
+	return NULL;
+}
+
+/** Pages of the executable and the NX heap of all nodes. */
+static uint64_t heap_pages(const struct rec *r)
+{
+	const struct rec_candidate *c = first_in(r, REC_HEAP);
+	uint64_t state, n, heap, pages, large, sum = 0;
+	if (!c || !(r->layouts->proven >> REC_HEAP & 1) ||
+	    !rec_symbol(r, "ExPoolState", &state) ||
+	    !rec_get(r, c, state, "_EX_POOL_HEAP_MANAGER_STATE.NumberOfPools",
+		     &n))
+		return 0;
+	for (uint32_t i = 0; i < 2 * n && i < 2 * MAX_NODES; i++) {
+		char path[80];
+		snprintf(path, sizeof(path), "_EX_POOL_HEAP_MANAGER_STATE."
+			 "PoolNode[%u].Heaps[%u]", i / 2, i % 2);
+		if (rec_get(r, c, state, path, &heap) &&
+		    rec_get(r, c, heap, "_SEGMENT_HEAP.MemStats."
+			    "TotalCommittedPages", &pages) &&
+		    rec_get(r, c, heap, "_SEGMENT_HEAP.LargeCommittedPages",
+			    &large))
+			sum += pages + large;
+	}
+	return sum;
+}
+
+/** Pages of a node's descriptor, or pair of them. */
+static uint64_t pair_pages(const struct rec *r, const struct rec_candidate *c,
+			   uint64_t va)
+{
+	static const struct {
+		const char *path;
+		bool minus;
+	} fields[] = {
+		{ "_POOL_DESCRIPTOR.TotalPages", false },
+		{ "_POOL_DESCRIPTOR.TotalBigPages", false },
+		{ "_POOL_DESCRIPTOR.PagesAllocated", false },
+		{ "_POOL_DESCRIPTOR.BigPagesAllocated", false },
+		{ "_POOL_DESCRIPTOR.PagesDeallocated", true },
+		{ "_POOL_DESCRIPTOR.BigPagesDeallocated", true },
+	};
+	unsigned int n = rec_has(c, "_KPRCB.PPNxPagedLookasideList") ? 2 : 1;
+	uint64_t v, sum = 0;
+	for (unsigned int i = 0; i < n; i++)
+		for (size_t f = 0; f < PSC_ARRAY_SIZE(fields); f++)
+			if (rec_get(r, c, va + i * rec_sizeof(
+					c, "_POOL_DESCRIPTOR"),
+				    fields[f].path, &v))
+				sum += fields[f].minus ? -v : v;
+	return sum;
+}
+
+static uint64_t descriptor_pages(const struct rec *r)
+{
+	const struct rec_candidate *c = &r->layouts->v[0];
+	uint64_t nodes = rec_value(r, "ExpNumberOfNonPagedPools");
+	uint64_t var, va, sum = 0;
+	if (!rec_symbol(r, nodes > 1 ? "ExpNonPagedPoolDescriptor"
+				     : "PoolVector", &var))
+		return 0;
+	for (uint64_t i = 0; i < nodes && i < MAX_NODES; i++)
+		if (rec_u64(r, var + 8 * i, &va))
+			sum += pair_pages(r, c, va);
+	return sum;
+}
+
+uint64_t rec_nonpaged_pages(const struct rec *r)
+{
+	uint64_t heaps = heap_pages(r), pages = descriptor_pages(r);
+	return PSC_MAX(heaps, pages);
+}
+
+void rec_find_design(struct rec *r, struct psc_proof *p)
+{
+	const uint64_t heap_backed = 3, classic = 1;	// pool 0.2
+	const struct rec_candidate *c = first_in(r, REC_VISIBLE);
+	uint64_t commit = 0, heaps = heap_pages(r);
+	uint64_t pages = descriptor_pages(r);
+	if (c && r->visible)
+		rec_get(r, c, r->visible,
+			"_MI_VISIBLE_STATE.NonPagedPoolCommit", &commit);
+	// Heaps are nearly empty unless they back the pool; descriptors may go
+	// on counting beside them.
+	bool by_heaps = commit && heaps >= commit / 2;
+	bool by_descriptors = commit && pages >= commit / 2;
+	p->proven = by_heaps || by_descriptors;
+	rec_says(r, p, "of 0x%" PRIx64 " committed pages of nonpaged pool, heaps "
+		 "hold 0x%" PRIx64 " and pool descriptors 0x%" PRIx64, commit,
+		 heaps, pages);
+	if (p->proven) {
+		rec_add_value(r, "ExpHeapBackedPoolEnabledState",
+			      by_heaps ? heap_backed : classic);
+		return;
+	}
+	// Either could be what was left over from the start of the system.
+	r->layouts->proven = (uint16_t)(r->layouts->proven &
+					~(1u << REC_HEAP));
+	rec_drop_symbol(r, "PoolVector");
 }
 
 // --- page files ------------------------------------------------------------

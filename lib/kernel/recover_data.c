@@ -157,6 +157,16 @@ void rec_add_symbol(struct rec *r, const char *name, uint64_t va)
 		r->oom = true;
 }
 
+void rec_drop_symbol(struct rec *r, const char *name)
+{
+	for (size_t i = 0; i < r->symbols.n; i++) {
+		if (!strcmp(r->symbols.v[i].name, name)) {
+			r->symbols.v[i] = r->symbols.v[--r->symbols.n];
+			return;
+		}
+	}
+}
+
 bool rec_symbol(const struct rec *r, const char *name, uint64_t *va)
 {
 	for (size_t i = 0; i < r->symbols.n; i++) {
@@ -176,6 +186,14 @@ void rec_add_value(struct rec *r, const char *name, uint64_t value)
 	if (!psc_vec_push(&r->values,
 			  (struct psc_recovered_value){ name, value }))
 		r->oom = true;
+}
+
+uint64_t rec_value(const struct rec *r, const char *name)
+{
+	for (size_t i = 0; i < r->values.n; i++)
+		if (!strcmp(r->values.v[i].name, name))
+			return r->values.v[i].value;
+	return 0;
 }
 
 void rec_says(struct rec *r, struct psc_proof *p, const char *fmt, ...)

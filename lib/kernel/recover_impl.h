@@ -127,8 +127,11 @@ uint32_t rec_kdbg_value(const struct rec *r, unsigned int offset,
 			unsigned int bytes);
 bool rec_is_kernel_va(const struct rec *r, uint64_t va);
 void rec_add_symbol(struct rec *r, const char *name, uint64_t va);
+void rec_drop_symbol(struct rec *r, const char *name);
 bool rec_symbol(const struct rec *r, const char *name, uint64_t *va);
 void rec_add_value(struct rec *r, const char *name, uint64_t value);
+/** @return 0: not recovered. */
+uint64_t rec_value(const struct rec *r, const char *name);
 
 // --- anchors: fill the proof; what is proven is added to r ---
 /** printf into p->proof. */
@@ -142,6 +145,9 @@ void rec_find_track(struct rec *r, struct psc_proof *p);
 void rec_find_tag_tables(struct rec *r, struct psc_proof *p);
 void rec_find_big(struct rec *r, struct psc_proof *p);
 void rec_find_descriptors(struct rec *r, struct psc_proof *p);
+/** Pages of nonpaged pool by heaps or descriptors, whichever has more. */
+uint64_t rec_nonpaged_pages(const struct rec *r);
+void rec_find_design(struct rec *r, struct psc_proof *p);
 void rec_find_page_files(struct rec *r, struct psc_proof *p);
 void rec_find_processes(struct rec *r, struct psc_proof *p);
 void rec_find_processors(struct rec *r, struct psc_proof *p);

@@ -259,9 +259,14 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 	return a < b + b_size && b < a + a_size;
 }
 
-/** MiState as @p c has it: a place, and nonpaged pool counted as in the visible
- *  state, whose commit for it is about as many pages. This tells a layout with
- *  another distance between the two. */
+static bool about(uint64_t a, uint64_t b)
+{
+	return a && a <= 2 * b && b <= 2 * a;
+}
+
+/** MiState as @p c has it: a place, and about as much nonpaged pool counted
+ *  there as is committed or as its owner has. This tells a layout with another
+ *  distance from MiState to the visible state. */
 static bool is_state(const struct rec *r, const struct rec_candidate *c,
 		     uint64_t va)
 {
@@ -275,8 +280,8 @@ static bool is_state(const struct rec *r, const struct rec_candidate *c,
 		       "AllocatedNonPagedPool", &allocated) &&
 	       rec_get(r, c, r->visible, "_MI_VISIBLE_STATE."
 		       "NonPagedPoolCommit", &commit) &&
-	       allocated && allocated <= 2 * commit &&
-	       commit <= 2 * allocated;
+	       (about(allocated, commit) ||
+		about(allocated, rec_nonpaged_pages(r)));
 }
 
 void rec_find_state(struct rec *r, struct psc_proof *p)

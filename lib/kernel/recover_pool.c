@@ -269,14 +269,6 @@ void rec_find_track(struct rec *r, struct psc_proof *p)
 	r->layouts->proven |= 1u << REC_TRACK;
 }
 
-static uint64_t recovered_value(const struct rec *r, const char *name)
-{
-	for (size_t i = 0; i < r->values.n; i++)
-		if (!strcmp(r->values.v[i].name, name))
-			return r->values.v[i].value;
-	return 0;
-}
-
 enum sister {
 	NO_SISTER,
 	UNREADABLE,		/**< Some page of it is not there. */
@@ -375,7 +367,7 @@ void rec_find_tag_tables(struct rec *r, struct psc_proof *p)
 {
 	PSC_CLEANUP(tags_guard) struct tags base = { 0 };
 	PSC_CLEANUP(arrays_guard) struct array best = { 0 };
-	uint64_t entries = recovered_value(r, "PoolTrackTableMask") + 1;
+	uint64_t entries = rec_value(r, "PoolTrackTableMask") + 1;
 	if (!r->track_table || !r->in.processors) {
 		rec_says(r, p, "PoolTrackTable is not proven");
 		return;
