@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: MIT
+// Traps of symbol files and the tests that stand for them, here unless a file
+// is named: newer structure leaves (newer_structure_leaves), EC before the
+// debug header (ec_stands_before_the_debug_header), 1-based modules of
+// S_PROCREF (FxWork in check_driver), sections past the last
+// (literals_do_not_hide_functions), OMAP (omap), the DBI's age
+// (age_of_the_dbi_is_the_identity), decimal and hexadecimal ages
+// (test_isf: plain; test_store: keys), 8-character names of lld (EightChr),
+// literals in code (literals_do_not_hide_functions), storage units of bit
+// fields and nameless types (check_types), image base in DWARF, members of
+// unions without a location, ARM64 images, stripped images (test_dwarf),
+// other builds by time stamp (test_store: dwarf_beside), HTML with status 200
+// (test_fetch), names from dumps (test_store: hostile_names).
 #include "test.h"
 
 #include <stdio.h>
@@ -259,6 +271,27 @@ static void age_of_the_dbi_is_the_identity(void **state)
 	msf_make_free(&m);
 }
 
+// Their sizes stand in the header in the other order.
+static void ec_stands_before_the_debug_header(void **state)
+{
+	struct msf_make m;
+
+	if (!msf_make_load(&m, "x64.pdb"))
+		skip();
+	struct msf_make_stream *dbi = &m.v[3];
+	size_t dbg = psc_le32(dbi->data + 48);
+	dbi->data = realloc(dbi->data, dbi->size + 8);
+	uint8_t *at = dbi->data + dbi->size - dbg;
+	memmove(at + 8, at, dbg);
+	memset(at, 0x11, 8);
+	dbi->size += 8;
+	psc_put32(dbi->data + 52, psc_le32(dbi->data + 52) + 8);
+	struct psc_sym *s = open_made(&m);
+	check_driver(s, 8);
+	psc_sym_free(s);
+	msf_make_free(&m);
+}
+
 static void stripped_of_modules(void **state)
 {
 	struct msf_make m;
@@ -400,6 +433,7 @@ int main(void)
 		cmocka_unit_test(omap),
 		cmocka_unit_test(newer_structure_leaves),
 		cmocka_unit_test(age_of_the_dbi_is_the_identity),
+		cmocka_unit_test(ec_stands_before_the_debug_header),
 		cmocka_unit_test(stripped_of_modules),
 		cmocka_unit_test(literals_do_not_hide_functions),
 		cmocka_unit_test(function_tables_bound_names),
