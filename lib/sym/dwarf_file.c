@@ -354,7 +354,8 @@ bool dwarf_die_int(Dwarf_Debug dbg, Dwarf_Die die, Dwarf_Half attr,
 		return false;
 	(void)dwarf_whatform(a, &form, NULL);
 	// Signed forms must not be asked for unsigned values.
-	bool is_signed = form == DW_FORM_sdata || form == DW_FORM_implicit_const;
+	bool is_signed = form == DW_FORM_sdata ||
+			 form == DW_FORM_implicit_const;
 	bool ok = true;
 	if (is_signed && dwarf_formsdata(a, &s, NULL) == DW_DLV_OK)
 		*ret = s;

@@ -54,7 +54,8 @@ bool psc_guid_parse(const char *text, uint8_t guid[16])
 	if (strlen(text) != 32)
 		return false;
 	for (unsigned int i = 0; i < 16; i++) {
-		int hi = hex_digit(text[2 * i]), lo = hex_digit(text[2 * i + 1]);
+		int hi = hex_digit(text[2 * i]);
+		int lo = hex_digit(text[2 * i + 1]);
 		if (hi < 0 || lo < 0)
 			return false;
 		guid[order[i]] = (uint8_t)(hi << 4 | lo);

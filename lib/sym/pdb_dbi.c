@@ -76,7 +76,8 @@ static struct psc_error *header(struct psc_reader *r, struct pdb_dbi *d,
 	    (err = sub_size(r, "contributions", &sub->bytes[SUB_CONTRIBS])) ||
 	    (err = sub_size(r, "section map", &sub->bytes[SUB_SECTION_MAP])) ||
 	    (err = sub_size(r, "file info", &sub->bytes[SUB_FILES])) ||
-	    (err = sub_size(r, "type servers", &sub->bytes[SUB_TYPE_SERVERS])) ||
+	    (err = sub_size(r, "type servers",
+			    &sub->bytes[SUB_TYPE_SERVERS])) ||
 	    (err = psc_reader_skip(r, "MFC index", 4)) ||
 	    (err = sub_size(r, "debug header", &sub->bytes[SUB_DEBUG])) ||
 	    (err = sub_size(r, "EC", &sub->bytes[SUB_EC])) ||

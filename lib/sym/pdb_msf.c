@@ -93,8 +93,8 @@ static struct psc_error *bad_block(const struct psc_msf *m, const char *what,
 				   uint32_t index, uint32_t block)
 {
 	return psc_error_new(PSC_ERR_DAMAGED, "%s: block %" PRIu32 " of its "
-			     "list is number %" PRIu32 ", the file has %" PRIu32,
-			     what, index, block, m->n_blocks);
+			     "list is number %" PRIu32 ", the file has %"
+			     PRIu32, what, index, block, m->n_blocks);
 }
 
 static bool block_ok(const struct psc_msf *m, uint32_t block)
@@ -169,8 +169,8 @@ static struct psc_error *index_streams(struct psc_msf *m, uint32_t dir_bytes)
 	}
 	if (total > (uint64_t)m->n_blocks * m->block_size)
 		return psc_error_new(PSC_ERR_DAMAGED, "MSF directory: streams "
-				     "of %" PRIu64 " bytes in a file of %" PRIu64,
-				     total, m->size);
+				     "of %" PRIu64 " bytes in a file of %"
+				     PRIu64, total, m->size);
 	return NULL;
 }
 
