@@ -11,13 +11,16 @@
 /** Unreachable keys above this share are another hash, not damage. */
 #define SYSTEMATIC_PERCENT 5u
 
-static void fault(struct psc_faults *out, const struct psc_tag_row *r,
-		  enum psc_rule rule, enum psc_pool_kind pool, uint64_t found)
+static void fault(struct psc_faults *out, const struct psc_tag_table *t,
+		  const struct psc_tag_row *r, enum psc_rule rule,
+		  enum psc_pool_kind pool, uint64_t found)
 {
+	uint64_t va = (r->expansion ? t->expansion : t->base) +
+		      r->index * t->entry_bytes;
+
 	psc_faults_add(out, &(struct psc_fault){
 		.rule = rule, .tag = r->tag, .pool = pool, .found = found,
-		.va = r->index, .field_va = r->index + pool * 0x100000,
-		.owner = PSC_OWNER_BIG });
+		.va = va, .field_va = va, .owner = PSC_OWNER_BIG });
 }
 
 static void check_counts(const struct psc_tag_table *t,
@@ -26,9 +29,9 @@ static void check_counts(const struct psc_tag_table *t,
 			 enum psc_pool_kind pool, struct psc_faults *out)
 {
 	if (psc_tag_outstanding(t, c) < 0 || (int64_t)c->bytes < 0)
-		fault(out, r, PSC_K1, pool, c->bytes);
+		fault(out, t, r, PSC_K1, pool, c->bytes);
 	else if (c->bytes & 0xf)
-		fault(out, r, PSC_K5, pool, c->bytes);
+		fault(out, t, r, PSC_K5, pool, c->bytes);
 }
 
 /** Is the row where a search for its tag would find it? */
@@ -66,7 +69,7 @@ static struct psc_error *check_places(const struct psc_tag_table *t,
 			    reachable(used, t->entries - 2, r))
 				continue;
 			if (pass)
-				fault(out, r, PSC_K3, PSC_POOL_UNKNOWN,
+				fault(out, t, r, PSC_K3, PSC_POOL_UNKNOWN,
 				      r->index);
 			else
 				bad++;
@@ -156,7 +159,7 @@ struct psc_error *psc_check_tags(struct psc_analysis *a, struct psc_faults *f)
 		check_counts(t, r, &r->nonpaged, PSC_POOL_NONPAGED, f);
 		check_counts(t, r, &r->paged, PSC_POOL_PAGED, f);
 		if (!r->overflow && !psc_tag_is_text(r->tag))
-			fault(f, r, PSC_K2, PSC_POOL_UNKNOWN, r->tag);
+			fault(f, t, r, PSC_K2, PSC_POOL_UNKNOWN, r->tag);
 	}
 	return check_places(t, f);
 }

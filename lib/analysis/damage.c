@@ -131,6 +131,13 @@ static size_t independent_rules(const struct psc_damage *d)
 	return n;
 }
 
+/** Does the rule judge a header that lies behind a block? */
+static bool is_header_rule(enum psc_rule rule)
+{
+	return rule <= PSC_L18 || (rule >= PSC_V1 && rule <= PSC_V12) ||
+	       rule == PSC_F5 || rule == PSC_Q1;
+}
+
 static void find_cause(struct psc_damage *d)
 {
 	enum psc_rule rule = d->f->rule;
@@ -151,7 +158,7 @@ static void find_cause(struct psc_damage *d)
 		d->cause = d->f->field_va < d->f->va ? "underrun" : "overrun";
 		d->hardware = 0;
 		d->confidence = "high";
-	} else if (header && (continues(d) || foreign_bytes(d->here))) {
+	} else if (header && is_header_rule(rule) && (continues(d) || foreign_bytes(d->here))) {
 		d->cause = "overrun";
 		d->blames_previous = true;
 		d->hardware = 0;

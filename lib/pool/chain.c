@@ -351,6 +351,11 @@ static unsigned int bad_previous(struct walk *w, unsigned int off,
 	      c->form->wide ? 8 : 0, want, h->previous, clean);
 	if (clean || x == PSC_PAGE_SIZE)
 		return off;
+	// The header behind is the second witness: it knows this one's size.
+	uint64_t size = (x - off) >> c->form->shift;
+	if (h->size != size)
+		fault(w, h->size ? PSC_L3 : PSC_L2, off, 2,
+		      c->form->wide ? 8 : 0, size, h->size, true);
 	wrecked(w, off, x - off);
 	return x;
 }

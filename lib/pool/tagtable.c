@@ -291,6 +291,7 @@ static struct psc_error *add_expansion(const struct layout *l,
 
 	if (!va || !n)
 		return NULL;
+	t->expansion = va;
 	if (n > MAX_EXPANSION) {
 		note(t, "the expansion table is left out: its stored size is",
 		     n);
@@ -441,6 +442,7 @@ struct psc_error *psc_tag_table_read(const struct psc_kernel *k,
 	    (err = new_rows(t)) || (err = add_processors(k, &l, base, t)))
 		return err;
 	pack_rows(t);
+	t->base = base;
 	if ((err = add_expansion(
 		     &l, psc_kernel_mem(k),
 		     optional_global(k, "PoolTrackTableExpansion"),
@@ -507,6 +509,7 @@ struct psc_error *psc_tag_session_read(const struct psc_kernel *k,
 			     "ExpSessionPoolTrackTableMask", t)) ||
 	    (err = new_rows(t)))
 		return err;
+	t->base = base;
 	add_table(&l, mem, base, t);
 	pack_rows(t);
 	if ((err = add_expansion(

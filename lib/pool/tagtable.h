@@ -36,6 +36,7 @@ struct psc_tag_table {
 	struct psc_tag_row *v;	/**< Table order, expansion entries last. */
 	size_t n;
 	unsigned int counter_bits; /**< 32 or 64. */
+	uint64_t base, expansion; /**< VA of the first table; 0 = none. */
 	uint64_t entries;	/**< Of one processor's table. */
 	uint64_t entry_bytes;
 	unsigned int processors;	/**< Tables that were added up. */

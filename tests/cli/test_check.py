@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Damage in otherwise healthy pools: found at its address, with its rule and
+cause, and nothing else is reported.
+
+usage: test_check.py FIXTURES
+"""
+import sys
+import tempfile
+from pathlib import Path
+
+import report_test
+from fixture import machine
+
+FIXTURES = Path(sys.argv[1])
+CLASSIC = ["6.1.7601.24540", "6.3.9600.21620", "10.0.14393.6343",
+           "10.0.17763.5933"]
+SEGMENT = ["10.0.18362.836", "10.0.19041.3570", "10.0.20348.2400",
+           "10.0.22000.2538"]
+# Blocks whose neighbours are known: VS by size in segment heaps.
+BLOCKS = ["pool-order recipe",
+          "alloc BefA nonpaged-nx size=0x2f0 count=6 label=a",
+          "alloc Next nonpaged-nx size=0x2f0 count=6 label=b",
+          "alloc Smal nonpaged-nx size=0x50 count=200 label=s",
+          "alloc Othr paged size=0x210 count=9 label=p"]
+
+
+def damaged(kernel, *lines, status=4):
+    """(corruption, labels) of a machine with damage."""
+    with tempfile.TemporaryDirectory() as folder:
+        pool = [line.replace("nonpaged-nx", "nonpaged")
+                if kernel.startswith("6.1") else line for line in BLOCKS]
+        dump, _ = machine(folder, ["", *pool, *lines], kernel)
+        found = report_test.report("check", dump, status=(status,))
+        text = report_test.run("check", dump)
+        assert text.returncode == status
+        return found["corruption"], text.stdout, found.get("findings", [])
+
+
+def one(kernel, line, rules, cause, suspect=None):
+    found, text, findings = damaged(kernel, line)
+    assert len(found) == 1, (kernel, line, found)
+    c = found[0]
+    assert c["rule"] in rules, (kernel, line, c["rule"])
+    assert c["severity"] == "corrupt"
+    assert c["cause"] == cause, (kernel, line, c["cause"], c["evidence"])
+    assert c["bit_flip"] == (cause == "bit-flip")
+    if suspect:
+        assert c["suspect"] and c["suspect"]["tag"] == suspect, c
+    assert c["address"].removeprefix("0x") in text
+    assert any(f["code"] == "pool-corrupt" for f in findings)
+
+
+def healthy():
+    for kernel in CLASSIC + SEGMENT:
+        found, text, _ = damaged(kernel, status=0)
+        assert not found and not text, (kernel, text)
+
+
+def a_string_runs_over_the_next_header():
+    for kernel in CLASSIC:
+        one(kernel, "overwrite b.2 AAAAAAAAAAAAAAAA", ("L3", "L4"), "overrun",
+            "Next")
+    for kernel in SEGMENT:
+        # The chunk header stands before the pool header.
+        one(kernel, "overwrite b.2+0xfffffffffffffff0 AAAAAAAAAAAAAAAA", ("V2",),
+            "overrun", "Next")
+
+
+def a_bit_of_BlockSize_flips():
+    for kernel in CLASSIC:
+        one(kernel, "flip b.2+2 3", ("L3", "L4"), "bit-flip")
+    for kernel in SEGMENT:
+        one(kernel, "flip b.2+2 3", ("V6",), "bit-flip")
+        one(kernel, "flip s.77+2 1", ("F5",), "bit-flip")
+
+
+def a_bit_of_the_tag_flips():
+    for kernel in (CLASSIC[2], SEGMENT[1]):
+        one(kernel, "flip b.3+5 2", ("L8", "K6"), "bit-flip")
+
+
+def a_bit_of_a_chunk_header_flips():
+    for kernel in SEGMENT:
+        one(kernel, "flip b.2+0xfffffffffffffff2 2", ("V2",), "bit-flip")
+
+
+report_test.main([healthy, a_string_runs_over_the_next_header,
+                  a_bit_of_BlockSize_flips, a_bit_of_the_tag_flips,
+                  a_bit_of_a_chunk_header_flips])
