@@ -143,6 +143,11 @@ struct psc_error *psc_analyse_callers(struct psc_analysis *a)
 	};
 	struct psc_error *err = psc_analysis_need_pages(a, "driver code");
 
+	// The other sections say what the dump lacks; a summary adds nothing.
+	if (err && d.summary && err->code == PSC_ERR_ABSENT) {
+		psc_error_free(err);
+		return NULL;
+	}
 	if (err)
 		return err;
 	// Without counters rows lack what is outstanding.

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/map.h"
 
 enum { SETS_MAX = 1 << 20 };
 
@@ -27,6 +26,21 @@ const struct psc_atom *psc_vals_get(const struct psc_vals *v, psc_vid id,
 	return set_atoms(v, id);
 }
 
+// Whole words: sets are looked up on every step of the analysis.
+static uint64_t hash_atoms(const struct psc_atom *a, unsigned int n)
+{
+	uint64_t h = n;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t head = psc_le64(&a[i]);
+		h = (h ^ head) * 0x9e3779b97f4a7c15u;
+		h = (psc_rotl64(h, 29) ^ a[i].val) * 0xbf58476d1ce4e5b9u;
+		h = psc_rotl64(h, 31) ^ a[i].mask;
+	}
+	h *= 0x94d049bb133111ebu;
+	return h ^ h >> 32;
+}
+
 static bool grow_hash(struct psc_vals *v)
 {
 	uint32_t cap = v->hash_cap ? v->hash_cap * 2 : 1024;
@@ -35,8 +49,7 @@ static bool grow_hash(struct psc_vals *v)
 	if (!h)
 		return false;
 	for (psc_vid id = 0; id < v->sets.n; id++) {
-		uint64_t k = psc_hash_bytes(set_atoms(v, id),
-			set_count(v, id) * sizeof(struct psc_atom));
+		uint64_t k = hash_atoms(set_atoms(v, id), set_count(v, id));
 		while (h[k & (cap - 1)])
 			k++;
 		h[k & (cap - 1)] = id + 1;
@@ -51,7 +64,7 @@ static bool grow_hash(struct psc_vals *v)
 static psc_vid intern(struct psc_vals *v, const struct psc_atom *a,
 		      unsigned int n)
 {
-	uint64_t k = psc_hash_bytes(a, n * sizeof(*a));
+	uint64_t k = hash_atoms(a, n);
 
 	if (v->sets.n * 2 >= v->hash_cap && !grow_hash(v))
 		goto full;

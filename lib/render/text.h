@@ -66,6 +66,9 @@ void text_view_report(const struct text *t);
 void text_bugcheck(const struct text *t);
 void text_machine(const struct text *t);
 
+/** Driver whose code allocates with @p tag, or NULL. */
+const char *text_tag_driver(const struct text *t, uint32_t tag);
+
 /** What the figures lack: missing pages, unreadable structures, errors of
  *  sections. Prints nothing when all is there. */
 void text_missing(const struct text *t);

@@ -81,6 +81,20 @@ static void put_outstanding(const struct text *t, const struct psc_value *row)
 	fprintf(t->out, " %10s", bytes);
 }
 
+const char *text_tag_driver(const struct text *t, uint32_t tag)
+{
+	const struct psc_value *rows = psc_get(t->root, "callsites");
+	uint32_t other;
+
+	for (size_t i = 0; i < psc_count(rows); i++) {
+		const struct psc_value *r = psc_at(rows, i, NULL);
+		if (psc_get_tag(r, "tag", &other) && other == tag &&
+		    psc_get_str(r, "api"))
+			return psc_get_str(r, "module");
+	}
+	return NULL;
+}
+
 static void put_module(const struct text *t, const struct psc_value *m)
 {
 	uint64_t sites = 0, rows = 0, known = 0, missing = 0;

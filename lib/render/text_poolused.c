@@ -63,7 +63,15 @@ static void put_description(const struct text *t, const struct psc_value *row,
 	const char *text = psc_get_str(row, "description");
 	const char *binary = psc_get_str(row, "binary");
 
-	if (!text && !binary)
+	const char *driver;
+	uint32_t value = 0;
+
+	psc_get_tag(row, "tag", &value);
+	driver = text || binary ? NULL : text_tag_driver(t, value);
+	if (driver)
+		fprintf(t->out, "\tUNKNOWN pooltag '%s', Binary: %s (by its "
+			"code)\n", tag, driver);
+	else if (!text && !binary)
 		fprintf(t->out, "\tUNKNOWN pooltag '%s', please update "
 			"pooltag.txt\n", tag);
 	else

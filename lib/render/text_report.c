@@ -143,14 +143,17 @@ static void tag_row(const struct text *t, const struct psc_value *row,
 	uint32_t value = 0;
 
 	psc_get_tag(row, "tag", &value);
+	const char *driver = binary || text ? NULL : text_tag_driver(t, value);
 	psc_tag_debugger(value, tag);
 	psc_get_int(psc_get(row, pool), "diff", &blocks);
 	psc_bytes_text((uint64_t)used, bytes);
 	psc_count_text(blocks > 0 ? (uint64_t)blocks : 0, n);
 	fprintf(t->out, "  %s %10s %3u %% %13s blocks  %s%s%s\n", tag, bytes,
 		text_percent((uint64_t)used, total), n,
-		binary ? binary : text ? "" : "(not in any tag list)",
-		binary && text ? ": " : "", text ? text : "");
+		binary ? binary : text ? "" : driver ? driver
+		: "(not in any tag list)",
+		binary && text ? ": " : driver ? " (by its code)" : "",
+		text ? text : "");
 }
 
 static void top_tags(const struct text *t, const char *pool, const char *title)
@@ -191,8 +194,34 @@ static void next_steps(const struct text *t)
 		fprintf(t->out, "  %s\n", psc_value_str(psc_at(list, i, NULL)));
 }
 
+static bool is_headline(const struct psc_value *finding)
+{
+	const char *code = psc_get_str(finding, "code");
+
+	return code && strcmp(code, "tag-allocated-by") == 0;
+}
+
+// Whose leak it is comes before everything else.
+static void headline(const struct text *t)
+{
+	const struct psc_value *list = psc_get(t->root, "findings");
+	bool any = false;
+
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
+
+		if (!is_headline(f))
+			continue;
+		text_styled(t, TEXT_WARNING, "%s\n", text_str(f, "text"));
+		any = true;
+	}
+	if (any)
+		fputc('\n', t->out);
+}
+
 void text_view_report(const struct text *t)
 {
+	headline(t);
 	text_styled(t, TEXT_HEADING, "Machine\n");
 	text_machine(t);
 	findings(t);

@@ -76,7 +76,8 @@ int cmd_poolused(int argc, char **argv)
 {
 	struct args a = {
 		.req = {
-			.sections = PSC_SECTION_INFO | PSC_SECTION_POOLUSED,
+			.sections = PSC_SECTION_INFO | PSC_SECTION_POOLUSED |
+				    PSC_SECTION_CALLSITES,
 			.required = PSC_SECTION_POOLUSED,
 			.poolused_flags = PSC_POOLUSED_BY_NONPAGED,
 		},
