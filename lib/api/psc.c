@@ -142,6 +142,10 @@ struct psc_error *psc_run_images(const char *const *paths, size_t n,
 	psc_set_str(root, "schema", "poolscope.report/1");
 	psc_set_str(psc_set_object(root, "tool"), "version", PSC_VERSION);
 	psc_set_bool(root, "complete", true);
+	struct psc_value *m = psc_set_object(root, "missing");
+	psc_set_uint(m, "pages_not_in_file", 0);
+	psc_set_uint(m, "pages_paged_out", 0);
+	psc_set_uint(m, "structures_unreadable", 0);
 	err = psc_analyse_image_files(paths, n, req->tag_pattern,
 				      opt ? opt->symbols : NULL,
 				      opt ? opt->progress : NULL, root);
