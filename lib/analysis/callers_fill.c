@@ -346,7 +346,16 @@ static void fill_module(struct psc_value *o, const struct psc_code_module *m,
 	psc_set_uint(o, "rows_resolved", known);
 	psc_set_uint(o, "code_pages_missing", m->code_pages_missing);
 	psc_set_bool(o, "limit_hit", m->limited);
-	psc_set_bool(o, "cached", m->cached);
+}
+
+static bool shown(const struct psc_caller_list *list,
+		  const struct psc_code_module *m)
+{
+	for (size_t k = 0; k < m->n; k++) {
+		if (psc_callers_wanted(list, &m->v[k]))
+			return true;
+	}
+	return false;
 }
 
 void psc_callers_fill(struct psc_value *root, struct psc_caller_list *list)
@@ -372,9 +381,12 @@ void psc_callers_fill(struct psc_value *root, struct psc_caller_list *list)
 	}
 	psc_vec_free(&all.v);
 	modules = psc_set_array(root, "callsite_modules");
-	for (size_t i = 0; i < list->sites->n; i++)
-		fill_module(psc_add_object(modules), &list->sites->v[i],
-			    &list->image[i]);
+	for (size_t i = 0; i < list->sites->n; i++) {
+		// A summary is about the drivers that it names.
+		if (!list->only || shown(list, &list->sites->v[i]))
+			fill_module(psc_add_object(modules),
+				    &list->sites->v[i], &list->image[i]);
+	}
 	for (size_t i = 0; i < list->sites->n; i++)
 		psc_pe_exports_free(&list->image[i].exports);
 }

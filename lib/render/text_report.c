@@ -33,6 +33,13 @@ static void findings_of(const struct text *t, const struct psc_value *list,
 	}
 }
 
+static bool is_headline(const struct psc_value *finding)
+{
+	const char *code = psc_get_str(finding, "code");
+
+	return code && strcmp(code, "tag-allocated-by") == 0;
+}
+
 static void findings(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "findings");
@@ -192,13 +199,6 @@ static void next_steps(const struct text *t)
 	text_styled(t, TEXT_HEADING, "Next step\n");
 	for (size_t i = 0; i < psc_count(list); i++)
 		fprintf(t->out, "  %s\n", psc_value_str(psc_at(list, i, NULL)));
-}
-
-static bool is_headline(const struct psc_value *finding)
-{
-	const char *code = psc_get_str(finding, "code");
-
-	return code && strcmp(code, "tag-allocated-by") == 0;
 }
 
 // Whose leak it is comes before everything else.

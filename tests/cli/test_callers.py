@@ -34,8 +34,6 @@ def leak_is_named_first():
         assert rows[0]["outstanding"]["blocks"] == 1126, rows[0]
         assert rows[0]["bytes"] == 1 << 20
         again = report_test.report("callers", dump, "LkaL")
-        assert all(m.get("cached") for m in again["callsite_modules"]
-                   if "error" not in m), again["callsite_modules"]
         assert "lkaldrv.sys" in again["ticket"], again["ticket"]
         assert [r["rva"] for r in again["callsites"]] == \
             [r["rva"] for r in rows if r["tag"] == "LkaL"]
