@@ -133,6 +133,8 @@ psc_vid psc_vals_set(struct psc_vals *v, const struct psc_atom *a,
 	for (unsigned int i = 0; i < n; i++) {
 		// One reason for not knowing is enough.
 		if (out[i].kind == PSC_A_UNKNOWN) {
+			if (out[i].reason == PSC_WHY_MANY)
+				return v->why[PSC_WHY_MANY];
 			if (unknown)
 				continue;
 			unknown = true;

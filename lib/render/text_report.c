@@ -19,25 +19,27 @@ static enum text_style severity_style(const char *severity)
 	return strcmp(severity, "warning") == 0 ? TEXT_WARNING : TEXT_DIM;
 }
 
+static bool is_headline(const struct psc_value *finding)
+{
+	const char *code = psc_get_str(finding, "code");
+
+	return code && strcmp(code, "tag-allocated-by") == 0;
+}
+
 static void findings_of(const struct text *t, const struct psc_value *list,
 			const char *severity)
 {
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *f = psc_at(list, i, NULL);
 
-		if (strcmp(text_str(f, "severity"), severity) != 0)
+		// A headline was said at the top.
+		if (strcmp(text_str(f, "severity"), severity) != 0 ||
+		    is_headline(f))
 			continue;
 		fputs("  ", t->out);
 		text_styled(t, severity_style(severity), "%-9s", severity);
 		fprintf(t->out, " %s\n", text_str(f, "text"));
 	}
-}
-
-static bool is_headline(const struct psc_value *finding)
-{
-	const char *code = psc_get_str(finding, "code");
-
-	return code && strcmp(code, "tag-allocated-by") == 0;
 }
 
 static void findings(const struct text *t)
