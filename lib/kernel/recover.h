@@ -50,8 +50,8 @@ struct psc_recovered_value {
 };
 
 struct psc_recovered {
-	/** Source "recovered": PSC_ERR_ABSENT for what this family does not have,
-	 *  PSC_ERR_UNSUPPORTED "not proven" for what it has. */
+	/** Source "recovered": PSC_ERR_ABSENT for what the family does not
+	 *  have, PSC_ERR_UNSUPPORTED "not proven" for what it has. */
 	struct psc_sym *sym;
 	struct psc_proof *proofs;
 	size_t n_proofs;

@@ -250,9 +250,9 @@ void rec_find_design(struct rec *r, struct psc_proof *p)
 	bool by_heaps = commit && heaps >= commit / 2;
 	bool by_descriptors = commit && pages >= commit / 2;
 	p->proven = by_heaps || by_descriptors;
-	rec_says(r, p, "of 0x%" PRIx64 " committed pages of nonpaged pool, heaps "
-		 "hold 0x%" PRIx64 " and pool descriptors 0x%" PRIx64, commit,
-		 heaps, pages);
+	rec_says(r, p, "of 0x%" PRIx64 " committed pages of nonpaged pool, "
+		 "heaps hold 0x%" PRIx64 " and pool descriptors 0x%" PRIx64,
+		 commit, heaps, pages);
 	if (p->proven) {
 		rec_add_value(r, "ExpHeapBackedPoolEnabledState",
 			      by_heaps ? heap_backed : classic);

@@ -79,9 +79,9 @@ struct rec {
 	uint64_t physical_pages;	/**< 0: not known. */
 	uint64_t system_process;	/**< EPROCESS of System, or 0. */
 	uint64_t partition, visible, track_table;
-	uint64_t code_hits[64];		/**< Addresses that pool code touches. */
+	uint64_t code_hits[64];		/**< What pool code touches. */
 	size_t n_code_hits;
-	/** Bytes that searches may still read: hostile data can lead anywhere. */
+	/** Bytes that searches may still read: hostile data leads anywhere. */
 	uint64_t *budget;
 	bool oom;
 };

@@ -114,7 +114,8 @@ size_t rec_n_in(const struct rec *r, enum rec_group g)
 bool rec_field(const struct rec_candidate *c, const char *path,
 	       struct psc_field *ret)
 {
-	PSC_ERROR_GUARD struct psc_error *err = psc_sym_field(c->sym, path, ret);
+	PSC_ERROR_GUARD struct psc_error *err =
+		psc_sym_field(c->sym, path, ret);
 	return !err;
 }
 

@@ -388,8 +388,8 @@ void rec_find_tag_tables(struct rec *r, struct psc_proof *p)
 		    2 * best.missing < best.n;
 	rec_says(r, p, "%zu of %" PRIu32 " processors' tables have the base "
 		 "table's keys at the same indexes%s%s",
-		 best.n - best.missing, r->in.processors, best.touched ? ", and pool code reads it"
-						: "",
+		 best.n - best.missing, r->in.processors,
+		 best.touched ? ", and pool code reads it" : "",
 		 best.differs ? ", but another such array has others" : "");
 	if (p->proven)
 		rec_add_symbol(r, "ExPoolTagTables", best.va);

@@ -441,7 +441,8 @@ size_t psc_builtin_match(const struct psc_builtin_clue *clues, size_t n,
 	if (!s || !name || !match)
 		return 0;
 	for (size_t i = 0; i < n; i++)
-		if (!find_name(s->names, s->ix.symbols, clues[i].name, &name[i]))
+		if (!find_name(s->names, s->ix.symbols, clues[i].name,
+			       &name[i]))
 			name[i] = SIZE_MAX;
 	size_t n_match = match_rows(clues, n, name, match), found = 0;
 	for (size_t i = 0; i < n_visible; i++) {
@@ -645,7 +646,8 @@ struct psc_error *psc_builtin_open(size_t i, struct psc_sym **ret)
 		return &psc_nomem;
 	b->s = get_shared();
 	if (b->s)
-		b->layout = b->s->layouts + (size_t)row->k.layout * b->s->ix.types;
+		b->layout = b->s->layouts +
+			    (size_t)row->k.layout * b->s->ix.types;
 	if (!b->s || (row->k.has_symbols && !load_symbols(b, row))) {
 		builtin_destroy(b);
 		return &psc_nomem;

@@ -31,8 +31,8 @@ bool psc_builtin_find_version(const char *version, const char *arch,
 PSC_NODISCARD struct psc_error *
 psc_builtin_open(size_t i, struct psc_sym **ret);
 
-/** Name behind psc_type.id and psc_field.type_id of any built-in kernel: the ids
- *  are the same in all. NULL: no such id. */
+/** Name behind psc_type.id and psc_field.type_id of any built-in kernel: the
+ *  ids are the same in all. NULL: no such id. */
 const char *psc_builtin_type_name(uint64_t type_id);
 /** The way back. @return 0: the table has no such type. */
 uint64_t psc_builtin_type_id(const char *name);

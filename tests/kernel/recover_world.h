@@ -56,7 +56,8 @@ static inline struct psc_field field(struct world *w, const char *path)
 	return f;
 }
 
-static inline void set(struct world *w, uint64_t va, const char *path, uint64_t v)
+static inline void set(struct world *w, uint64_t va, const char *path,
+		       uint64_t v)
 {
 	struct psc_field f = field(w, path);
 	fake_write(&w->machine, va + f.offset, &v, PSC_MIN(f.size, 8));

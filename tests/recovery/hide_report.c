@@ -6,8 +6,8 @@
  *	hide_report DUMP VERSION REVISIONS
  *
  * hides VERSION and all revisions of its build that near. Also prints on
- * stderr the processor time of opening. `hide_report --list` prints the versions that
- * have addresses.
+ * stderr the processor time of opening. `hide_report --list` prints the versions
+ * that have addresses.
  */
 #include <stdio.h>
 #include <stdlib.h>
