@@ -85,7 +85,8 @@ static void add_size(struct psc_str *s, const struct psc_value *row)
 		return;
 	uint64_t mean = bytes / blocks;
 	// A block carries a header and is rounded up, at most to its page.
-	bool fits = mean >= size && mean - size < (size >= 0xff0 ? 0x1000 : 0x40);
+	uint64_t most = size >= 0xff0 ? 0x1000 : 0x40;
+	bool fits = mean >= size && mean - size < most;
 	psc_str_addf(s, fits ? ", which is what its blocks measure"
 			     : " (its blocks average %" PRIu64 ")", mean);
 }
@@ -147,7 +148,7 @@ char *psc_callers_sentence(const struct psc_value *root, uint32_t tag)
 	return sites ? psc_str_take(&s) : NULL;
 }
 
-// --- the short report ----------------------------------------------------------
+// --- the short report -------------------------------------------------------
 
 static int by_bytes(const void *a, const void *b)
 {

@@ -174,7 +174,8 @@ static size_t add_bits(char *out, size_t at, uint64_t v,
 
 // POOL_FLAG_* as the driver kit documents them.
 static const struct bit_name flag_names[] = {
-	{ 0x40, "NON_PAGED" }, { 0x100, "PAGED" }, { 0x80, "NON_PAGED_EXECUTE" },
+	{ 0x40, "NON_PAGED" }, { 0x100, "PAGED" },
+	{ 0x80, "NON_PAGED_EXECUTE" },
 	{ 0x1, "USE_QUOTA" }, { 0x2, "UNINITIALIZED" }, { 0x4, "SESSION" },
 	{ 0x8, "CACHE_ALIGNED" }, { 0x20, "RAISE_ON_FAILURE" },
 };

@@ -34,6 +34,7 @@ struct psc_api {
 	uint8_t slots;		/**< x86: stack slots the callee removes. */
 	// A wrapper exported by another module:
 	const char *through;	/**< Its name; @c name is the allocator. */
+	const char *module;	/**< File that exports it. */
 	bool fixed_type, fixed_size;
 	uint64_t type_value, size_value;
 };

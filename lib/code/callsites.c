@@ -381,6 +381,7 @@ static bool gather_wrappers(struct run *r, struct psc_callsites *c)
 				return false;
 			r->extra[at] = res->offers[k].api;
 			r->extra[at].through = names[at];
+			r->extra[at].module = c->v[i].name;
 			at++;
 		}
 	}
@@ -397,7 +398,8 @@ static uint64_t imported_wrappers(const struct run *r, const struct job *j)
 		const struct psc_api *x = &r->extra[k];
 		uint64_t name = psc_hash_bytes(x->through,
 					       strlen(x->through));
-		uint64_t parts[] = { name, psc_hash_bytes(x->name,
+		uint64_t parts[] = { name, psc_hash_bytes(x->module,
+			strlen(x->module)), psc_hash_bytes(x->name,
 			strlen(x->name)), x->tag, x->type, x->size,
 			x->fixed_type, x->type_value, x->fixed_size,
 			x->size_value };

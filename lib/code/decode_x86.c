@@ -108,7 +108,8 @@ static uint64_t written(const cs_detail *det, const cs_x86 *x)
 	}
 	for (unsigned int i = 0; i < x->op_count; i++) {
 		const cs_x86_op *op = &x->operands[i];
-		if (op->type == X86_OP_REG && (!i || op->access & CS_AC_WRITE)) {
+		if (op->type == X86_OP_REG &&
+		    (!i || op->access & CS_AC_WRITE)) {
 			uint8_t n = reg_number(op->reg);
 			if (n != PSC_NO_REG)
 				mask |= (uint64_t)1 << n;
@@ -318,7 +319,8 @@ static void string_op(struct psc_insn *in, const cs_insn *i)
 	if (i->id != X86_INS_STOSB && i->id != X86_INS_STOSD &&
 	    i->id != X86_INS_STOSQ && i->id != X86_INS_STOSW)
 		in->clobbers |= 1 << 6;
-	if (i->detail->x86.prefix[0] == 0xf3 || i->detail->x86.prefix[0] == 0xf2)
+	if (i->detail->x86.prefix[0] == 0xf3 ||
+	    i->detail->x86.prefix[0] == 0xf2)
 		in->clobbers |= 1 << 1;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
 	DIR_LOAD_CONFIG = 10,
@@ -28,7 +29,9 @@ struct psc_target psc_engine_named(const struct psc_engine *e,
 	}
 	// Wrappers of other modules follow the KMDF rows.
 	for (size_t i = e->n_named + 2; i < e->apis.n; i++) {
-		if (!strcmp(e->apis.v[i].through, name))
+		const struct psc_api *a = &e->apis.v[i];
+		if (!strcmp(a->through, name) && module &&
+		    !strcasecmp(a->module, module))
 			t.api = (int16_t)i;
 	}
 	return t;
@@ -310,7 +313,8 @@ struct psc_error *psc_engine_open(struct psc_engine *e,
 		psc_engine_close(e);
 		return err;
 	}
-	if (!psc_vals_init(&e->vals, flat->ptr) || !add_apis(e, extra, n_extra) ||
+	if (!psc_vals_init(&e->vals, flat->ptr) ||
+	    !add_apis(e, extra, n_extra) ||
 	    !add_slots(e) || !add_exports(e)) {
 		psc_engine_close(e);
 		return &psc_nomem;

@@ -72,7 +72,7 @@ static bool find_version(struct psc_pe_window *w, uint32_t root,
 /** One node: wLength, wValueLength, wType, key, value, children. */
 struct node {
 	struct bytes key;		// UTF-16 without NUL
-	struct bytes value;		// rest of the node, aligned: value first
+	struct bytes value;		// rest of the node, value first
 	uint16_t value_length;
 	uint16_t type;			// 1: text, value_length in characters
 	size_t bytes;			// whole node, aligned

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/str.h"
 #include "code/callsites.h"
 #include "truth.h"
 
@@ -24,8 +23,27 @@ static struct psc_code_image open_image(struct opened *o, const char *path)
 {
 	CHECK_OK(psc_file_open(path, &o->file));
 	CHECK_OK(psc_pe_open_file(o->file->data, o->file->size, path, &o->pe));
-	return (struct psc_code_image){ .name = psc_path_base(path),
+	// As it is called in the imports of others.
+	const char *name = strrchr(path, '-');
+
+	return (struct psc_code_image){ .name = name ? name + 1 : path,
 					.src = o->pe.pe.src };
+}
+
+// A function of the same name in another module is another function.
+static void name_of_another_module(void **state)
+{
+	struct opened w, u;
+	struct psc_callsites *c;
+	struct psc_code_image im[2] = { open_image(&u, user_path),
+					open_image(&w, wrapper_path) };
+
+	im[1].name = "other.sys";
+	CHECK_OK(psc_callsites_find(im, 2, NULL, &c));
+	assert_int_equal(c->v[0].n, 0);
+	psc_callsites_free(c);
+	psc_file_close(w.file);
+	psc_file_close(u.file);
 }
 
 static size_t nothing(void *ctx, uint64_t rva, void *buf, size_t n)
@@ -219,6 +237,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(across_modules),
+		cmocka_unit_test(name_of_another_module),
 		cmocka_unit_test(tag_index),
 		cmocka_unit_test(cache),
 		cmocka_unit_test(pool_types),

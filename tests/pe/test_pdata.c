@@ -21,7 +21,7 @@ static void chains_are_joined(void **state)
 	img_dir(&im, 3, 0x1100, 48);
 	entry(&im, 0x1100, 0x1500, 0x1540, 0x1200);
 	entry(&im, 0x110c, 0x2000, 0x2010, 0x1210);	// chained to the first
-	entry(&im, 0x1118, 0x2010, 0x2020, 0x110d);	// indirect to the second
+	entry(&im, 0x1118, 0x2010, 0x2020, 0x110d);	// to the second
 	entry(&im, 0x1124, 0x2040, 0x2030, 0x1200);	// ends before it begins
 	img_put32(&im, 0x1200, 0x00000001);
 	img_put32(&im, 0x1210, 0x00010021);		// CHAININFO, one code
