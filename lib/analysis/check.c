@@ -1,307 +1,324 @@
 // SPDX-License-Identifier: MIT
+// The corruption section: every rule of the catalogue over the whole pool,
+// and what happened where one breaks (pool 7).
 #include "analysis/check.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "analysis/finding.h"
-#include "analysis/pooltag.h"
 #include "analysis/walk.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 
 #define MAX_THREADS 16u
-/** Faults lie together when their headers do: chunk and pool header. */
-#define TOGETHER 0x20u
-/** A share of pages this big is one misread, not damage (pool 7.9). */
-#define SYSTEMATIC_SHARE 100u
-#define SYSTEMATIC_MIN 100u
+/** Findings that a report shows; more say nothing new. */
+#define MAX_FINDINGS 1000u
+/** Bytes shown of the place: before its header, and from it on. */
+#define VIEW_BEFORE 0x40u
+#define VIEW_BEHIND 0x20u
 
-static int by_place(const void *a, const void *b)
+/** What one thread of the walk adds to. */
+struct part {
+	struct psc_faults faults;
+	const struct psc_known *known;
+};
+
+static void keep_fault(void *ctx, const struct psc_fault *f)
 {
-	const struct psc_fault *x = a, *y = b;
+	struct part *p = ctx;
+	struct psc_sink s = psc_faults_sink(&p->faults);
 
-	if (x->va != y->va)
-		return x->va < y->va ? -1 : 1;
-	if (x->field_va != y->field_va)
-		return x->field_va < y->field_va ? -1 : 1;
-	return (int)x->rule - (int)y->rule;
+	s.fault(s.ctx, f);
 }
 
-/** The walk and the table checks, all faults sorted by place. */
-static struct psc_error *collect(struct psc_analysis *a,
-				 const struct psc_known_tags *known,
-				 struct psc_faults *f, struct psc_walk *walk)
+static void see_block(void *ctx, const struct psc_block *b)
+{
+	struct part *p = ctx;
+
+	psc_known_block(p->known, b, &p->faults);
+}
+
+static struct psc_error *walk(struct psc_check *c,
+			      const struct psc_known *known)
 {
 	unsigned int n = PSC_MIN(psc_walk_threads(), MAX_THREADS);
-	struct psc_faults part[MAX_THREADS] = { 0 };
+	struct part part[MAX_THREADS] = { 0 };
 	struct psc_sink sinks[MAX_THREADS];
-	struct psc_pool_view *view;
-	struct psc_error *err = psc_analysis_view(a, &view);
+	struct psc_error *err;
 
-	if (err)
-		return err;
 	for (unsigned int i = 0; i < n; i++) {
-		part[i].known = known->cap ? known : NULL;
-		sinks[i] = psc_faults_sink(&part[i]);
+		part[i].known = known;
+		sinks[i] = (struct psc_sink){ .ctx = &part[i],
+					      .block = see_block,
+					      .fault = keep_fault };
 	}
-	err = psc_pool_walk(view, sinks, n, a->progress, walk);
+	err = psc_pool_walk(c->view, sinks, n, c->a->progress, &c->walk);
 	for (unsigned int i = 0; i < n; i++) {
-		for (size_t j = 0; j < part[i].v.n; j++)
-			psc_faults_add(f, &part[i].v.v[j]);
-		f->nomem |= part[i].nomem;
-		f->dropped += part[i].dropped;
-		psc_vec_free(&part[i].v);
+		psc_faults_join(&c->faults, &part[i].faults);
+		psc_faults_free(&part[i].faults);
 	}
-	if (!err)
-		err = psc_check_tags(a, f);
-	if (!err && f->nomem)
-		err = &psc_nomem;
-	if (f->v.n)
-		qsort(f->v.v, f->v.n, sizeof(*f->v.v), by_place);
 	return err;
 }
 
-static bool named_by_bugcheck(const struct psc_analysis *a, uint64_t va)
+static void known_guard(struct psc_known **k)
 {
-	const struct psc_dump_header *h = psc_dump_header(a->dump);
+	psc_known_free(*k);
+}
 
-	for (unsigned int i = 0; i < 4; i++) {
-		uint64_t p = h->bugcheck_parameter[i];
+static struct psc_error *collect(struct psc_check *c)
+{
+	PSC_CLEANUP(known_guard) struct psc_known *known = NULL;
+	struct psc_error *err = psc_known_new(c, &known);
 
-		// Header, its data, or the chunk before it.
-		if (p >= va && p - va <= TOGETHER)
+	if (!err)
+		err = walk(c, known);
+	if (!err)
+		err = psc_check_tags(c);
+	if (!err)
+		err = psc_known_repair(c, known);
+	if (!err && c->faults.nomem)
+		err = &psc_nomem;
+	psc_faults_sort(&c->faults);
+	return err;
+}
+
+static uint64_t pages_walked(const struct psc_walk *w)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		n += w->v[i].pages_read - w->v[i].pages_big;
+	return n;
+}
+
+bool psc_check_named(const struct psc_check *c, uint64_t va, uint64_t bytes)
+{
+	for (unsigned int i = 0; c->has_bugcheck && i < c->bugcheck.n_places;
+	     i++) {
+		if (c->bugcheck.place[i] - va < bytes)
 			return true;
 	}
 	return false;
 }
 
-static bool is_table(const struct psc_fault *f)
+/** The place, the block before it, or its data. */
+static bool named_by_bugcheck(const struct psc_check *c,
+			      const struct psc_fault *f)
 {
-	return f->rule >= PSC_K1 && f->rule <= PSC_K5;
+	return psc_check_named(c, f->va, 0x20) ||
+	       (f->previous_va && psc_check_named(c, f->previous_va, 0x20));
 }
 
-static void read_around(const struct psc_analysis *a, struct psc_damage *d)
-{
-	uint64_t va = d->f->va;
+// --- one finding ----------------------------------------------------------------
 
-	if (is_table(d->f) || va < sizeof(d->before))
+/** Fields of a pool header by their offset (pool 1.1). */
+static const struct {
+	uint8_t at, bytes;
+	const char *name;
+} fields[] = {
+	{ 0, 1, "PreviousSize" }, { 1, 1, "PoolIndex" }, { 2, 1, "BlockSize" },
+	{ 3, 1, "PoolType" }, { 4, 4, "PoolTag" }, { 8, 8, "ProcessBilled" },
+};
+
+static bool is_chunk(const struct psc_fault *f)
+{
+	return f->rule >= PSC_V1 && f->rule <= PSC_V4;
+}
+
+static void header_fields(struct psc_value *list, const struct psc_fault *f,
+			  const uint8_t *p)
+{
+	struct psc_str s = { 0 };
+
+	if (is_chunk(f) || f->owner == PSC_OWNER_BIG)
 		return;
-	d->n_here = psc_mem_read(a->mem, va, d->here, sizeof(d->here), NULL);
-	if (psc_mem_read(a->mem, va - sizeof(d->before), d->before,
-			 sizeof(d->before), NULL) == sizeof(d->before))
-		d->n_before = sizeof(d->before);
-}
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(fields); i++) {
+		uint64_t v = 0;
 
-// --- filling -----------------------------------------------------------------
-
-static void evidence_bytes(struct psc_value *list, uint64_t va,
-			   const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i + 16 <= n; i += 16) {
-		struct psc_str s = { 0 };
-
-		psc_str_addf(&s, "%016" PRIx64 " ", va + i);
-		for (size_t j = 0; j < 16; j++)
-			psc_str_addf(&s, " %02x", p[i + j]);
-		psc_str_add(&s, "  ");
-		for (size_t j = 0; j < 16; j++) {
-			char c = (char)p[i + j];
-
-			psc_str_addf(&s, "%c", c >= 0x20 && c < 0x7f ? c : '.');
-		}
-		psc_add_str(list, s.s);
-		psc_str_free(&s);
+		memcpy(&v, p + fields[i].at, fields[i].bytes);
+		psc_str_addf(&s, "%s%s 0x%" PRIx64, i ? ", " : "",
+			     fields[i].name, v);
 	}
+	if (s.s)
+		psc_add_str(list, s.s);
+	psc_str_free(&s);
 }
 
-static void evidence(struct psc_value *o, const struct psc_damage *d)
+/** One line of 16 bytes: "ffff… : 00 … |text|", marked at the header. */
+static void hex_line(struct psc_value *list, uint64_t va, const uint8_t *p,
+		     const char *mark)
 {
-	struct psc_value *list = psc_set_array(o, "evidence");
+	char hex[16 * 3 + 1], text[17];
 
-	for (size_t i = 0; i < d->n; i++) {
-		const struct psc_fault *f = &d->f[i];
+	for (unsigned int i = 0; i < 16; i++) {
+		snprintf(hex + i * 3, 4, "%02x ", p[i]);
+		text[i] = p[i] >= 0x20 && p[i] <= 0x7e ? (char)p[i] : '.';
+	}
+	text[16] = '\0';
+	psc_add_strf(list, "%016" PRIx64 "  %s |%s|%s", va, hex, text, mark);
+}
+
+static void hex_view(struct psc_value *o, const struct psc_scene *s)
+{
+	struct psc_value *list = psc_set_array(o, "memory");
+	uint64_t va = s->f->va;
+
+	for (unsigned int i = 0; s->has_before && i < VIEW_BEFORE; i += 16)
+		hex_line(list, va - VIEW_BEFORE + i,
+			 s->before + PSC_SCENE_BEFORE - VIEW_BEFORE + i, "");
+	for (unsigned int i = 0; s->has_behind && i < VIEW_BEHIND; i += 16)
+		hex_line(list, va + i, s->behind + i, i ? "" : "  <- header");
+	if (s->has_behind)
+		header_fields(list, s->f, s->behind);
+}
+
+static void read_scene(const struct psc_check *c, struct psc_scene *s)
+{
+	struct psc_mem *m = psc_kernel_mem(c->a->kernel);
+	uint64_t va = s->f->va;
+
+	s->has_before = psc_mem_read(m, va - PSC_SCENE_BEFORE, s->before,
+				     PSC_SCENE_BEFORE, NULL) ==
+			PSC_SCENE_BEFORE;
+	s->has_behind = psc_mem_read(m, va, s->behind, PSC_SCENE_BEHIND,
+				     NULL) == PSC_SCENE_BEHIND;
+}
+
+static void fault_texts(struct psc_value *evidence, const struct psc_scene *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct psc_fault *f = &s->f[i];
 		const struct psc_rule_info *r = psc_rule_info(f->rule);
 
 		if (f->bits)
-			psc_add_strf(list, "%s at 0x%" PRIx64 ": %s: expected "
-				     "0x%" PRIx64 ", found 0x%" PRIx64 ", %d "
-				     "bits differ", r->name, f->field_va,
+			psc_add_strf(evidence, "%s at 0x%" PRIx64 ": %s; expected "
+				     "0x%" PRIx64 ", found 0x%" PRIx64
+				     " (%d bits differ)", r->name, f->field_va,
 				     r->test, f->expected, f->found,
 				     __builtin_popcountll(f->expected ^
 							  f->found));
 		else
-			psc_add_strf(list, "%s at 0x%" PRIx64 ": %s: found 0x%"
-				     PRIx64, r->name, f->field_va, r->test,
-				     f->found);
+			psc_add_strf(evidence, "%s at 0x%" PRIx64 ": %s; found "
+				     "0x%" PRIx64, r->name, f->field_va,
+				     r->test, f->found);
 	}
-	psc_add_strf(list, "meaning: %s", psc_rule_info(d->f->rule)->meaning);
-	evidence_bytes(list, d->f->va - d->n_before, d->before, d->n_before);
-	evidence_bytes(list, d->f->va, d->here, d->n_here);
 }
 
-/** Who is blamed: the block before for an overrun, else the block itself. */
-static void set_suspect(struct psc_analysis *a, struct psc_value *o,
-			const struct psc_damage *d)
+static void set_pair(struct psc_value *o, const struct psc_fault *f)
 {
-	const struct psc_fault *f = d->f;
-	uint64_t va = d->blames_previous ? f->previous_va : f->va;
-	uint32_t tag = d->blames_previous ? f->previous_tag : f->tag;
-	struct psc_pooltag t = { 0 };
-
-	if (!va || !tag || d->bit_flip || is_table(f)) {
-		psc_set_null(o, "suspect");
-		return;
-	}
-	struct psc_value *s = psc_set_object(o, "suspect");
-	psc_set_hex(s, "address", va);
-	psc_set_tag(s, "tag", tag);
-	if (psc_pooltag_find(a->tags, tag, &t))
-		psc_set_str(s, "module", t.binary);
-	else
-		psc_set_null(s, "module");
-}
-
-static void set_damage(struct psc_analysis *a, struct psc_value *list,
-		       const struct psc_damage *d)
-{
-	const struct psc_fault *f = d->f;
-	struct psc_value *o = psc_add_object(list);
-
-	psc_set_str(o, "rule", psc_rule_info(f->rule)->name);
-	psc_set_str(o, "severity", d->corrupt ? "corrupt" : "suspect");
-	psc_set_hex(o, "address", f->va);
-	psc_set_str(o, "pool", psc_pool_kind_name(f->pool));
-	if (f->tag)
-		psc_set_tag(o, "tag", f->tag);
-	else
-		psc_set_null(o, "tag");
 	if (f->bits)
 		psc_set_hex(o, "expected", f->expected);
 	else
 		psc_set_null(o, "expected");
 	psc_set_hex(o, "found", f->found);
-	psc_set_bool(o, "bit_flip", d->bit_flip);
-	psc_set_str(o, "cause", d->cause);
-	set_suspect(a, o, d);
-	psc_set_null(o, "process");
-	psc_set_str(o, "confidence", d->confidence);
-	if (d->hardware < 0)
+}
+
+static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
+{
+	struct psc_scene s = { .f = f, .n = n };
+	struct psc_value *o = psc_add_object(c->list);
+
+	s.bugcheck = named_by_bugcheck(c, f);
+	read_scene(c, &s);
+	// Members in the order of the contract; evidence is filled on the way.
+	psc_set_null(o, "rule");
+	struct psc_judgement j = psc_judge(&s, NULL);
+	psc_set_str(o, "rule", psc_rule_info(j.main->rule)->name);
+	psc_set_str(o, "severity", j.corrupt ? "corrupt" : "suspect");
+	psc_set_hex(o, "address", f->va);
+	psc_set_str(o, "pool", psc_pool_kind_name(f->pool));
+	if (j.main->tag)
+		psc_set_tag(o, "tag", j.main->tag);
+	else
+		psc_set_null(o, "tag");
+	set_pair(o, j.main);
+	psc_set_bool(o, "bit_flip", j.bit_flip);
+	psc_set_str(o, "cause", psc_cause_name(j.cause));
+	psc_check_blame(c, o, &j);
+	psc_set_str(o, "confidence", psc_confidence_name(j.confidence));
+	if (j.bit_flip)
+		psc_set_bool(o, "hardware", true);
+	else if (j.cause == PSC_CAUSE_UNKNOWN)
 		psc_set_null(o, "hardware");
 	else
-		psc_set_bool(o, "hardware", d->hardware);
-	evidence(o, d);
+		psc_set_bool(o, "hardware", false);
+	psc_set_str(o, "meaning", psc_rule_info(j.main->rule)->meaning);
+	struct psc_value *evidence = psc_set_array(o, "evidence");
+	fault_texts(evidence, &s);
+	psc_judge(&s, evidence);
+	hex_view(o, &s);
+	psc_pattern_add(&c->pattern, &j);
 }
 
-struct verdict {
-	uint64_t corrupt, suspect, flips, software;
-	uint64_t first_flip_page;
-	bool flips_apart;	/**< On different pages. */
-};
-
-static void count(struct verdict *v, const struct psc_damage *d)
+static void judge_all(struct psc_check *c)
 {
-	uint64_t page = d->f->va >> PSC_PAGE_SHIFT;
+	const struct psc_faults *f = &c->faults;
 
-	v->corrupt += d->corrupt;
-	v->suspect += !d->corrupt;
-	if (!d->corrupt)
-		return;
-	v->software += d->hardware == 0;
-	if (!d->bit_flip)
-		return;
-	if (v->flips++ && page != v->first_flip_page)
-		v->flips_apart = true;
-	else if (v->flips == 1)
-		v->first_flip_page = page;
+	for (size_t i = 0, end; i < f->list.n; i = end) {
+		end = psc_faults_place(f, i);
+		if (psc_count(c->list) < MAX_FINDINGS)
+			finding(c, &f->list.v[i], end - i);
+	}
 }
 
-/** Hardware or software: one sentence, with how sure it is. */
-static void set_verdict(struct psc_analysis *a, const struct verdict *v)
+static void set_stopped(struct psc_check *c, struct psc_value *o,
+			uint64_t pages)
 {
-	const char *text;
+	psc_set_strf(o, "error", "%" PRIu64 " rules fail over %" PRIu64
+		     " pages of pool, far more than damage would: the symbols "
+		     "or layouts do not fit this kernel, so no finding is "
+		     "made", c->faults.total, pages);
+}
 
-	if (!v->corrupt)
-		return;
-	if (v->flips_apart && !v->software)
-		text = "single bits flipped at unrelated places: failing "
-		       "memory is likely; test the RAM";
-	else if (v->flips && !v->software)
-		text = "one bit differs from what it must be: memory that "
-		       "fails, or a driver that sets a flag in freed memory; "
-		       "test the RAM, then use Driver Verifier";
-	else if (v->software)
-		text = "data of a block was written over a header: a driver "
-		       "wrote outside its block; see the suspects, and use "
-		       "Driver Verifier with special pool for their drivers";
+static void set_counts(struct psc_check *c, struct psc_value *o,
+		       uint64_t pages)
+{
+	psc_set_uint(o, "pages", pages);
+	psc_set_uint(o, "blocks", c->walk.blocks);
+	psc_set_uint(o, "faults", c->faults.total);
+	psc_set_uint(o, "faults_not_kept", c->faults.total - c->faults.list.n);
+	psc_set_bool(o, "suspect_counts", c->a->req->suspect);
+	psc_set_bool(o, "partial", psc_pool_view_info(c->view)->partial);
+}
+
+static void explain_bugcheck(struct psc_check *c)
+{
+	const struct psc_dump_header *h = psc_dump_header(c->a->dump);
+
+	c->has_bugcheck = psc_bugcheck_explain(
+		h->bugcheck_code, h->bugcheck_parameter,
+		psc_kernel_family(c->a->kernel), &c->bugcheck);
+}
+
+static void run(struct psc_check *c)
+{
+	struct psc_value *o = psc_set_object(c->a->root, "check");
+	uint64_t pages = pages_walked(&c->walk);
+
+	set_counts(c, o, pages);
+	c->list = psc_set_array(c->a->root, "corruption");
+	if (psc_faults_systematic(&c->faults, pages))
+		set_stopped(c, o, pages);
 	else
-		text = "pool structures contradict each other, and the bytes "
-		       "do not tell whether a driver or the memory did it";
-	psc_finding_add(a, "pool-corrupt", PSC_CRITICAL, "/corruption",
-			"%" PRIu64 " corrupted pool header%s: %s", v->corrupt,
-			v->corrupt == 1 ? "" : "s", text);
-}
-
-static bool systematic(const struct psc_faults *f, const struct psc_walk *w)
-{
-	uint64_t pages = 0;
-
-	for (size_t i = 0; i < w->n; i++)
-		pages += w->v[i].pages_read;
-	return f->dropped || (f->v.n > SYSTEMATIC_MIN &&
-			      f->v.n > pages / SYSTEMATIC_SHARE);
-}
-
-static void fill(struct psc_analysis *a, const struct psc_faults *f,
-		 const struct psc_walk *w)
-{
-	struct psc_value *list = psc_set_array(a->root, "corruption");
-	struct verdict v = { 0 };
-
-	if (systematic(f, w)) {
-		psc_finding_add(a, "misread", PSC_WARNING, NULL,
-				"%" PRIu64 " headers break rules: that many "
-				"are one misreading, not damage; none is "
-				"listed", f->v.n + f->dropped);
-		a->lower_bound = true;
-		return;
-	}
-	for (size_t i = 0, end; i < f->v.n; i = end) {
-		struct psc_damage d = { .f = &f->v.v[i] };
-
-		for (end = i + 1; end < f->v.n &&
-		     f->v.v[end].va - d.f->va < TOGETHER &&
-		     is_table(&f->v.v[end]) == is_table(d.f) &&
-		     !is_table(d.f); end++)
-			;
-		d.n = end - i;
-		read_around(a, &d);
-		psc_damage_judge(&d, named_by_bugcheck(a, d.f->va));
-		count(&v, &d);
-		if (d.corrupt || a->req->suspect || a->req->all)
-			set_damage(a, list, &d);
-	}
-	set_verdict(a, &v);
+		judge_all(c);
+	psc_check_sum_up(c);
+	if (!c->walk.complete)
+		c->a->lower_bound = true;
 }
 
 struct psc_error *psc_analyse_check(struct psc_analysis *a)
 {
-	struct psc_faults f = { 0 };
-	struct psc_walk walk = { 0 };
-	struct psc_known_tags known;
-	struct psc_error *err = psc_known_tags_read(a, &known);
+	struct psc_check c = { .a = a };
+	struct psc_error *err = psc_analysis_view(a, &c.view);
 
+	if (err)
+		return err;
+	explain_bugcheck(&c);
+	err = collect(&c);
 	if (!err)
-		err = collect(a, &known, &f, &walk);
-	free(known.v);
-	if (!err) {
-		fill(a, &f, &walk);
-		if (!walk.complete)
-			a->lower_bound = true;
-	}
-	psc_vec_free(&f.v);
-	psc_walk_free(&walk);
+		run(&c);
+	psc_faults_free(&c.faults);
+	psc_walk_free(&c.walk);
 	return err;
 }

@@ -1,61 +1,68 @@
 // SPDX-License-Identifier: MIT
 /** @file
- * The corruption section: broken rules become findings with cause and
- * suspect.
+ * Inside of the corruption section: shared by the files that collect, judge,
+ * name culprits and sum up.
  */
 #ifndef PSC_ANALYSIS_CHECK_H
 #define PSC_ANALYSIS_CHECK_H
 
 #include "analysis/analysis.h"
-#include "base/vec.h"
-#include "pool/sink.h"
+#include "analysis/bugcheck_text.h"
+#include "analysis/faults.h"
+#include "analysis/judge.h"
+#include "pool/view.h"
 
-/** Faults kept of one walk; more are one systematic misread. */
-#define PSC_MAX_FAULTS 100000u
-
-struct psc_known_tags;
-
-struct psc_faults {
-	PSC_VEC(struct psc_fault) v;
-	const struct psc_known_tags *known; /**< NULL: tags are not judged. */
-	uint64_t dropped;	/**< Beyond the limit. */
-	bool nomem;
+/** What all findings have in common: hardware or software? */
+struct psc_pattern {
+	uint64_t n, corrupt;
+	uint64_t flips, flip_pages; /**< Single bits; pages they lie on. */
+	uint64_t last_flip_page;
+	uint64_t shaped;	/**< Overruns, underruns, use after free. */
+	uint64_t blamed;	/**< Findings with a suspect block. */
+	uint32_t tag;		/**< Of the first suspect. */
+	uint64_t same_tag;	/**< Findings whose suspect has it. */
+	uint32_t first_offset;	/**< In the page, of the first finding. */
+	uint64_t same_offset;
+	bool has_memory_errors;
+	uint64_t bad_pages, bit_errors;
 };
 
-/** A sink that keeps faults. */
-struct psc_sink psc_faults_sink(struct psc_faults *f);
-void psc_faults_add(struct psc_faults *f, const struct psc_fault *fault);
-
-/** One header with all rules that it breaks. */
-struct psc_damage {
-	const struct psc_fault *f; /**< The first; n of them lie together. */
-	size_t n;
-	bool corrupt;		/**< Else suspect. */
-	bool bit_flip;
-	const char *cause;	/**< Name of the contract. */
-	bool blames_previous;	/**< The block before, else its own. */
-	int hardware;		/**< 1, 0, −1 = cannot tell. */
-	const char *confidence;
-	uint8_t before[0x40], here[0x20]; /**< Bytes around the header. */
-	size_t n_before, n_here;
+struct psc_check {
+	struct psc_analysis *a;
+	struct psc_pool_view *view;
+	struct psc_faults faults;
+	struct psc_walk walk;
+	bool has_bugcheck;
+	struct psc_bugcheck_text bugcheck;
+	struct psc_pattern pattern;
+	struct psc_value *list;	/**< corruption[] */
 };
 
-/** Judge one header; @p bugcheck: a parameter of the bug check names it. */
-void psc_damage_judge(struct psc_damage *d, bool bugcheck);
-
-/** Tags that the tables know: a sink that tells of blocks with another. */
-struct psc_known_tags {
-	uint32_t *v;		/**< Hash table; 0 = empty. */
-	size_t cap, n;		/**< cap is a power of two; 0 = unknown. */
-};
-PSC_NODISCARD struct psc_error *psc_known_tags_read(struct psc_analysis *a,
-						    struct psc_known_tags *ret);
-bool psc_known_tag(const struct psc_known_tags *k, uint32_t tag);
-/** The one known tag that differs in one bit; 0 = none, or several. */
-uint32_t psc_known_tag_near(const struct psc_known_tags *k, uint32_t tag);
 
 /** Rules K1 to K5 on the tag tables (pool 7.4). */
-PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_analysis *a,
-					       struct psc_faults *f);
+PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_check *c);
+/** Look at every block of the walk: payers and tags that nobody knows. */
+struct psc_known;
+PSC_NODISCARD struct psc_error *psc_known_new(struct psc_check *c,
+					      struct psc_known **ret);
+void psc_known_free(struct psc_known *k);
+/** Adds Q2 and K6 to @p f for a block; thread-safe. */
+void psc_known_block(const struct psc_known *k, const struct psc_block *b,
+		     struct psc_faults *f);
+/** What a wrong tag or payer should have been: one bit away from one that
+ *  exists; Q2 and K6 that nothing confirms are dropped. */
+PSC_NODISCARD struct psc_error *psc_known_repair(struct psc_check *c,
+						 const struct psc_known *k);
+/** A finding's suspect, its driver and payer, and hardware verdict. */
+void psc_check_blame(struct psc_check *c, struct psc_value *o,
+		     const struct psc_judgement *j);
+/** File name of the driver that allocates @p tag, or NULL. */
+const char *psc_check_module(const struct psc_check *c, uint32_t tag);
+/** Count a finding for the common pattern. */
+void psc_pattern_add(struct psc_pattern *p, const struct psc_judgement *j);
+/** "check": the answer to hardware or software, and the bug check. */
+void psc_check_sum_up(struct psc_check *c);
+/** Does a parameter of the bug check name [va, va + bytes)? */
+bool psc_check_named(const struct psc_check *c, uint64_t va, uint64_t bytes);
 
 #endif

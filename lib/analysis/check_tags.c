@@ -11,6 +11,7 @@
 /** Unreachable keys above this share are another hash, not damage. */
 #define SYSTEMATIC_PERCENT 5u
 
+<<<<<<< HEAD
 static void fault(struct psc_faults *out, const struct psc_tag_table *t,
 		  const struct psc_tag_row *r, enum psc_rule rule,
 		  enum psc_pool_kind pool, uint64_t found)
@@ -19,6 +20,20 @@ static void fault(struct psc_faults *out, const struct psc_tag_table *t,
 		      r->index * t->entry_bytes;
 
 	psc_faults_add(out, &(struct psc_fault){
+=======
+struct tags {
+	struct psc_sink sink;
+	uint64_t va;		/**< Of the table of processor 0. */
+	uint64_t entry_bytes;
+};
+
+static void fault(const struct tags *out, const struct psc_tag_row *r,
+		  enum psc_rule rule, enum psc_pool_kind pool, uint64_t found)
+{
+	uint64_t va = out->va + r->index * out->entry_bytes;
+
+	out->sink.fault(out->sink.ctx, &(struct psc_fault){
+>>>>>>> 44a89af (analysis: corrupted headers are collected, judged and blamed)
 		.rule = rule, .tag = r->tag, .pool = pool, .found = found,
 		.va = va, .field_va = va, .owner = PSC_OWNER_BIG });
 }
@@ -26,7 +41,7 @@ static void fault(struct psc_faults *out, const struct psc_tag_table *t,
 static void check_counts(const struct psc_tag_table *t,
 			 const struct psc_tag_row *r,
 			 const struct psc_tag_counts *c,
-			 enum psc_pool_kind pool, struct psc_faults *out)
+			 enum psc_pool_kind pool, const struct tags *out)
 {
 	if (psc_tag_outstanding(t, c) < 0 || (int64_t)c->bytes < 0)
 		fault(out, t, r, PSC_K1, pool, c->bytes);
@@ -50,7 +65,7 @@ static bool reachable(const bool *used, uint64_t mask,
 }
 
 static struct psc_error *check_places(const struct psc_tag_table *t,
-				      struct psc_faults *out)
+				      const struct tags *out)
 {
 	PSC_FREE bool *used = calloc(t->entries, sizeof(*used));
 	size_t bad = 0;
@@ -80,86 +95,34 @@ static struct psc_error *check_places(const struct psc_tag_table *t,
 	return NULL;
 }
 
-// --- tags of blocks ----------------------------------------------------------
-
-static size_t place(const struct psc_known_tags *k, uint32_t tag)
-{
-	size_t i = psc_tag_hash(tag) & (k->cap - 1);
-
-	while (k->v[i] && k->v[i] != tag)
-		i = (i + 1) & (k->cap - 1);
-	return i;
-}
-
-bool psc_known_tag(const struct psc_known_tags *k, uint32_t tag)
-{
-	return !k->cap || k->v[place(k, tag)] == tag;
-}
-
-uint32_t psc_known_tag_near(const struct psc_known_tags *k, uint32_t tag)
-{
-	uint32_t found = 0;
-
-	for (unsigned int bit = 0; bit < 32; bit++) {
-		uint32_t other = tag ^ UINT32_C(1) << bit;
-
-		if (!other || !psc_known_tag(k, other))
-			continue;
-		if (found)
-			return 0;
-		found = other;
-	}
-	return found;
-}
-
-struct psc_error *psc_known_tags_read(struct psc_analysis *a,
-				      struct psc_known_tags *ret)
+struct psc_error *psc_check_tags(struct psc_check *c)
 {
 	const struct psc_tag_table *t;
-	struct psc_known_tags k = { .cap = 1024 };
-	struct psc_error *err = psc_analysis_tag_table(a, &t);
-
-	*ret = (struct psc_known_tags){ 0 };
-	// A missing page hides tags; an overflowed table drops them.
-	if (err || !t->complete) {
-		psc_error_free(err);
-		return NULL;
-	}
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->v[i].overflow && t->v[i].nonpaged.allocs +
-						t->v[i].paged.allocs)
-			return NULL;
-	}
-	while (k.cap < t->n * 4)
-		k.cap *= 2;
-	if (!(k.v = calloc(k.cap, sizeof(*k.v))))
-		return &psc_nomem;
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->v[i].tag && !t->v[i].overflow)
-			k.v[place(&k, t->v[i].tag)] = t->v[i].tag;
-	}
-	k.n = t->n;
-	*ret = k;
-	return NULL;
-}
-
-struct psc_error *psc_check_tags(struct psc_analysis *a, struct psc_faults *f)
-{
-	const struct psc_tag_table *t;
-	struct psc_error *err = psc_analysis_tag_table(a, &t);
+	struct tags out = { .sink = psc_faults_sink(&c->faults) };
+	struct psc_error *err = psc_analysis_tag_table(c->a, &t);
 
 	// No table: nothing to check. Missing pages make sums meaningless.
+	if (!err && t->complete)
+		err = psc_kernel_global(c->a->kernel, "PoolTrackTable", 8,
+					&out.va);
 	if (err || !t->complete) {
 		psc_error_free(err);
 		return NULL;
 	}
+	out.entry_bytes = t->entry_bytes;
 	for (size_t i = 0; i < t->n; i++) {
 		const struct psc_tag_row *r = &t->v[i];
 
-		check_counts(t, r, &r->nonpaged, PSC_POOL_NONPAGED, f);
-		check_counts(t, r, &r->paged, PSC_POOL_PAGED, f);
+		if (r->expansion)
+			continue;	// another table; its rows are linear
+		check_counts(t, r, &r->nonpaged, PSC_POOL_NONPAGED, &out);
+		check_counts(t, r, &r->paged, PSC_POOL_PAGED, &out);
 		if (!r->overflow && !psc_tag_is_text(r->tag))
+<<<<<<< HEAD
 			fault(f, t, r, PSC_K2, PSC_POOL_UNKNOWN, r->tag);
+=======
+			fault(&out, r, PSC_K2, PSC_POOL_UNKNOWN, r->tag);
+>>>>>>> 44a89af (analysis: corrupted headers are collected, judged and blamed)
 	}
-	return check_places(t, f);
+	return check_places(t, &out);
 }

@@ -180,12 +180,27 @@ static bool lacks(const struct psc_value *root)
 	return false;
 }
 
+// Something corrupt; with the request's wish also something suspect.
+static bool found(const struct psc_value *root)
+{
+	const struct psc_value *list = psc_get(root, "corruption");
+	bool suspect = false;
+
+	psc_get_bool(root, "check.suspect_counts", &suspect);
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const char *s = psc_get_str(psc_at(list, i, NULL), "severity");
+
+		if (s && (suspect || strcmp(s, "corrupt") == 0))
+			return true;
+	}
+	return false;
+}
+
 int psc_report_status(struct psc_report *r, bool judging)
 {
 	const struct psc_value *root = psc_report_root(r);
 
-	if (judging && psc_count(psc_get(root, "corruption")) &&
-	    psc_kind(psc_get(root, "corruption")) == PSC_ARRAY)
+	if (judging && found(root))
 		return 4;
 	return lacks(root) ? 3 : 0;
 }

@@ -97,10 +97,16 @@ static bool tags_are_text(const struct psc_chain *c, unsigned int off)
 	return true;
 }
 
-/** Headers with text tags from the start that know each other. */
-static unsigned int linked_headers(const struct psc_chain *c)
+/**
+ * Headers with text tags from the start that know each other.
+ * @param[out] last of them; @param[out] end where they stop.
+ */
+static unsigned int linked_headers(const struct psc_chain *c,
+				   unsigned int *last, unsigned int *end)
 {
 	unsigned int off = c->start, previous = 0, n = 0;
+
+	*last = *end = off;
 
 	while (off + c->form->bytes <= PSC_PAGE_SIZE) {
 		struct psc_pool_header h = header_at(c, off);
@@ -110,22 +116,38 @@ static unsigned int linked_headers(const struct psc_chain *c)
 		    (h.type & PSC_PT_IN_USE && !psc_tag_is_text(h.tag)))
 			break;
 		previous = h.size;
+		*last = off;
 		off += (unsigned int)h.size << c->form->shift;
+		*end = off;
 		n++;
 	}
 	return n;
 }
 
+/** Is one field all that keeps the page from being clean? */
+static bool one_repair(const struct psc_chain *c, unsigned int links,
+		       unsigned int last, unsigned int end)
+{
+	unsigned int x;
+
+	if (end < PSC_PAGE_SIZE && clean_from(c, end, -1) + links >= 2 &&
+	    clean_from(c, end, -1) && tags_are_text(c, end))
+		return true;	// PreviousSize
+	if (!links)
+		return false;
+	x = next_anchor(c, last);
+	return x < PSC_PAGE_SIZE && tags_are_text(c, x);
+}
+
 bool psc_chain_is_plausible(const struct psc_chain *c)
 {
-	unsigned int n = psc_chain_is_clean(c), links;
+	unsigned int n = psc_chain_is_clean(c), links, last, end;
 
 	if (n)
 		return n >= 2 && tags_are_text(c, c->start);
-	links = linked_headers(c);
+	links = linked_headers(c, &last, &end);
 	// Only the very first PreviousSize is wrong, or the end of a chain.
-	if (links >= 4 || (clean_from(c, c->start, -1) >= 2 &&
-			   tags_are_text(c, c->start)))
+	if (links >= 4 || one_repair(c, links, last, end))
 		return true;
 	// One break: the part behind it must know what lies before.
 	unsigned int x = links ? next_anchor(c, c->start)
@@ -188,6 +210,54 @@ static void check_type(struct walk *w, unsigned int off,
 		fault(w, PSC_L6, off, 3, 8, want, h->type, true);
 }
 
+#define CACHE_LINE 64u
+
+/**
+ * The second header of a cache-aligned block lies directly before the aligned
+ * data, and repeats the first (pool 1.7).
+ */
+static void check_aligned(struct walk *w, unsigned int off,
+			  const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+	unsigned int data = (off + c->form->bytes + CACHE_LINE - 1) &
+			    ~(CACHE_LINE - 1);
+	unsigned int at = data - c->form->bytes;
+	unsigned int back = (at - off) >> c->form->shift;
+
+	if (!c->form->wide || !back || back >= h->size ||
+	    data >= PSC_PAGE_SIZE)
+		return;
+	struct psc_pool_header s = header_at(c, at);
+	uint8_t type = (h->type & (uint8_t)~PSC_PT_ILLEGAL) | PSC_PT_ALIGNED;
+	bool size_ok = s.size == h->size - back, tag_ok = s.tag == h->tag;
+	// Quota is charged to one of the two.
+	bool type_ok = !((s.type ^ type) & ~PSC_PT_QUOTA);
+	bool back_ok = s.previous == back;
+
+	if (size_ok + tag_ok + back_ok + type_ok != 3 || !s.tag)
+		return;		// no second header, or a good one
+	if (!back_ok)
+		fault(w, PSC_L15, at, 0, 8, back, s.previous, true);
+	else if (!size_ok)
+		fault(w, PSC_L15, at, 2, 8, h->size - back, s.size, true);
+	else if (!type_ok)
+		fault(w, PSC_L15, at, 3, 8, type, s.type, true);
+	else
+		fault(w, PSC_L15, at, 4, 32, h->tag, s.tag, true);
+}
+
+/** PoolIndex of the block before or behind: a page has one descriptor. */
+static uint8_t neighbour_index(const struct walk *w, unsigned int off,
+			       const struct psc_pool_header *h)
+{
+	unsigned int next = off + ((unsigned int)h->size << w->c->form->shift);
+
+	if (w->has_prev)
+		return w->prev.index;
+	return next < PSC_PAGE_SIZE ? header_at(w->c, next).index : 0;
+}
+
 static void check_live(struct walk *w, unsigned int off,
 		       const struct psc_pool_header *h)
 {
@@ -197,10 +267,9 @@ static void check_live(struct walk *w, unsigned int off,
 	if (!psc_tag_is_text(h->tag))
 		fault(w, PSC_L8, off, 4, 0, 0, h->tag, false);
 	if (c->index_limit && h->index >= c->index_limit)
-		// A page belongs to one pool: its blocks share the index.
 		fault(w, PSC_L7, off, 1, c->form->wide ? 8 : 0,
-		      w->has_prev && w->prev.index < c->index_limit
-		      ? w->prev.index : 0, h->index, false);
+		      neighbour_index(w, off, h), h->index, true);
+	check_aligned(w, off, h);
 	if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
 		uint64_t p = psc_header_process(h, c->va + off,
 						c->has_cookie ? c->cookie : 0);
@@ -222,6 +291,17 @@ static void check_merged(struct walk *w, unsigned int off,
 	if (w->has_prev && !h->type && !w->prev.type && h->size > 1 &&
 	    w->prev.size > 1 && !w->c->start)
 		fault(w, PSC_L11, off, 3, 0, 0, h->type, false);
+}
+
+/** A cached block carries its encoded address (8 and later, pool 1.5). */
+static void check_cached(struct walk *w, unsigned int off,
+			 const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+	uint64_t want = (c->va + off) ^ c->cookie;
+
+	if (c->has_cookie && c->cookie && c->form->wide && h->billed != want)
+		fault(w, PSC_L12, off, 8, 64, want, h->billed, true);
 }
 
 static void emit(struct walk *w, unsigned int off, unsigned int bytes,
@@ -264,6 +344,8 @@ static void accept(struct walk *w, unsigned int off, unsigned int bytes)
 
 	if (h.type & PSC_PT_IN_USE)
 		check_live(w, off, &h);
+	else if (h.type & PSC_PT_ALIGNED)
+		check_cached(w, off, &h);
 	else
 		check_merged(w, off, &h);
 	emit(w, off, bytes, &h);
@@ -296,12 +378,10 @@ static unsigned int bad_size(struct walk *w, unsigned int off,
 		accept(w, off, x - off);
 		return x;
 	}
-	// The last block of a page: its end is the page's, if one bit of the
-	// size makes it so.
-	unsigned int rest = (PSC_PAGE_SIZE - off) >> c->form->shift;
-	if (w->has_prev && __builtin_popcount(rest ^ h.size) == 1) {
-		fault(w, rule, off, 2, c->form->wide ? 8 : 0, rest, h.size,
-		      true);
+	// The last block of a page: its end is known without a witness.
+	uint64_t rest = (PSC_PAGE_SIZE - off) >> c->form->shift;
+	if (c->form->wide && __builtin_popcountll(rest ^ h.size) == 1) {
+		fault(w, rule, off, 2, 8, rest, h.size, true);
 		accept(w, off, PSC_PAGE_SIZE - off);
 		return PSC_PAGE_SIZE;
 	}
@@ -369,19 +449,22 @@ static unsigned int true_end(struct walk *w, unsigned int off,
 
 	if (end == PSC_PAGE_SIZE)
 		return end;
-	// A header behind that knows this start outweighs this size, also
-	// when the size happens to lead to another header.
 	unsigned int x = next_anchor(c, off);
-	unsigned int rest = (PSC_PAGE_SIZE - off) >> c->form->shift;
-	// The last block has no witness but the page's end.
-	if (x == PSC_PAGE_SIZE && (clean_from(c, end, -1) ||
-				   __builtin_popcount(rest ^ h->size) != 1))
+	// Headers on the way that know each other outweigh one that is passed.
+	if (x > end && clean_from(c, end, -1))
 		return end;
-	if (x == end)
-		return end;
-	fault(w, PSC_L4, off, 2, c->form->wide ? 8 : 0,
-	      (x - off) >> c->form->shift, h->size, true);
-	return x;
+	if (x < PSC_PAGE_SIZE && x != end) {
+		fault(w, PSC_L4, off, 2, c->form->wide ? 8 : 0,
+		      (x - off) >> c->form->shift, h->size, true);
+		return x;
+	}
+	uint64_t rest = (PSC_PAGE_SIZE - off) >> c->form->shift;
+	if (x == PSC_PAGE_SIZE && c->form->wide &&
+	    __builtin_popcountll(rest ^ h->size) == 1) {
+		fault(w, PSC_L5, off, 2, 8, rest, h->size, true);
+		return PSC_PAGE_SIZE;
+	}
+	return end;
 }
 
 void psc_chain_walk(const struct psc_chain *c, const struct psc_sink *s,

@@ -351,6 +351,16 @@ static void check_counts(struct walk *w)
 			.rule = PSC_F7, .va = va,
 			.field_va = va + w->v->layout->lfh_owner, .bits = 16,
 			.expected = h->block_bytes, .found = class_bytes });
+	// The words of the units are a second witness of the bitmap.
+	if (known && w->set != want && h->commit && h->units > 1 &&
+	    !w->commit_bad) {
+		fault(w, (struct psc_fault){
+			.rule = PSC_F3, .va = va,
+			.field_va = va + w->v->layout->lfh_free, .bits = 16,
+			.expected = (uint64_t)(h->free + want - w->set),
+			.found = h->free, .repaired = true });
+		return;
+	}
 	if ((known && w->set != want) || w->commit_bad)
 		fault(w, (struct psc_fault){
 			.rule = PSC_F3, .va = va,

@@ -227,9 +227,11 @@ static bool size_is_wrong(struct walk *w, uint64_t off,
 
 	if (next_agrees(w, c, off) || !chunk_at(w->v, next, &n))
 		return false;
-	if (chunk_is_legal(&n, next, w->end) && next_agrees(w, &n, next))
-		return false;	// only its UnsafePrevSize disagrees
 	x = resync(w, off + 16);
+	// Chunks on the way that know each other outweigh one that is passed.
+	if (x >= next && chunk_is_legal(&n, next, w->end) &&
+	    next_agrees(w, &n, next))
+		return false;	// only its UnsafePrevSize disagrees
 	return x != next && x < w->end && chunk_at(w->v, x, &n) &&
 	       n.previous == (x - off) / 16;
 }
@@ -486,6 +488,24 @@ static uint64_t begin(struct walk *w)
 	return PSC_VS_FIRST;
 }
 
+/**
+ * A chunk that says free, but still has what its free-tree node would have
+ * overwritten: the second word and a pool header that fills it.
+ */
+static void check_free(struct walk *w, uint64_t off, struct psc_vs_chunk *c)
+{
+	uint64_t va = w->v->pages.va + off;
+
+	if (c->allocated || c->word >> 9 || !c->word ||
+	    c->page != (uint8_t)(off >> PSC_PAGE_SHIFT) ||
+	    !has_pool_header(w, off, c->size))
+		return;
+	fault(w, (struct psc_fault){
+		.rule = PSC_V2, .va = va, .field_va = va + 6, .bits = 8,
+		.expected = 1, .found = 0, .repaired = true });
+	c->allocated = 1;
+}
+
 void psc_vs_walk(const struct psc_vs *v, const struct psc_sink *s,
 		 struct psc_span_stats *st)
 {
@@ -506,6 +526,7 @@ void psc_vs_walk(const struct psc_vs *v, const struct psc_sink *s,
 		}
 		if (chunk_is_legal(&c, off, w.end) &&
 		    !size_is_wrong(&w, off, &c)) {
+			check_free(&w, off, &c);
 			check_chunk(&w, off, &c);
 		} else if (!broken(&w, off, &c, &next)) {
 			forget(&w, off, next);

@@ -57,9 +57,9 @@ void text_view_walk(const struct text *t);
 void text_view_callers(const struct text *t);
 void text_view_callers_csv(const struct text *t);
 void text_view_callers_pooltag(const struct text *t);
+void text_view_check(const struct text *t);
 void text_view_pool(const struct text *t);
 void text_view_poolmap(const struct text *t);
-void text_view_check(const struct text *t);
 void text_view_report(const struct text *t);
 
 /** Parts that several views show: the bug check; file, machine and crash. */
@@ -68,6 +68,8 @@ void text_machine(const struct text *t);
 
 /** Driver whose code allocates with @p tag, or NULL. */
 const char *text_tag_driver(const struct text *t, uint32_t tag);
+/** Each corrupt header in three lines; @p suspects: the others too. */
+void text_corruption(const struct text *t, bool suspects);
 
 /** What the figures lack: missing pages, unreadable structures, errors of
  *  sections. Prints nothing when all is there. */

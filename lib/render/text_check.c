@@ -1,65 +1,192 @@
 // SPDX-License-Identifier: MIT
-// Corrupted headers: which, how, whose fault. Quiet when there are none.
+// Corrupted pool headers: each with what was expected, what was found, who is
+// to blame, and the bytes around it. Silent when the pool is sound.
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/str.h"
 #include "render/text.h"
 
-static void suspect(const struct text *t, const struct psc_value *s)
+static bool is_corrupt(const struct psc_value *f)
 {
-	const char *module = psc_get_str(s, "module");
+	return strcmp(text_str(f, "severity"), "corrupt") == 0;
+}
+
+static void head(const struct text *t, const struct psc_value *f)
+{
 	uint64_t va = 0;
+	uint32_t tag;
+	char text[5] = "-";
+
+	psc_get_hex(f, "address", &va);
+	if (psc_get_tag(f, "tag", &tag))
+		psc_tag_debugger(tag, text);
+	text_styled(t, is_corrupt(f) ? TEXT_CRITICAL : TEXT_WARNING, "%-7s",
+		    text_str(f, "severity"));
+	fprintf(t->out, " %016" PRIx64 "  %-4s %s %s pool: %s (confidence %s)\n",
+		va, text_str(f, "rule"), text, text_str(f, "pool"),
+		text_str(f, "cause"), text_str(f, "confidence"));
+}
+
+static void suspect(const struct text *t, const struct psc_value *f)
+{
+	const struct psc_value *s = psc_get(f, "suspect");
+	const char *module = psc_get_str(s, "module");
+	uint64_t va = 0, pid = 0;
 	uint32_t tag = 0;
 	char text[5];
 
-	if (!psc_get_hex(s, "address", &va))
+	if (psc_kind(s) != PSC_OBJECT)
 		return;
+	psc_get_hex(s, "address", &va);
 	psc_get_tag(s, "tag", &tag);
 	psc_tag_debugger(tag, text);
-	text_fact(t, "suspect", "block of tag %s at %016" PRIx64 "%s%s", text,
-		  va, module ? ", by " : "", module ? module : "");
+	fprintf(t->out, "  suspect: block %016" PRIx64 " of tag %s, driver %s",
+		va, text, module ? module : "(not in any tag list)");
+	if (psc_get_uint(f, "process.pid", &pid))
+		fprintf(t->out, ", paid by %s (pid %" PRIu64 ")",
+			text_str(f, "process.name"), pid);
+	fputc('\n', t->out);
 }
 
-static void damage(const struct text *t, const struct psc_value *d)
+static void texts(const struct text *t, const struct psc_value *list,
+		  const char *indent)
 {
-	const struct psc_value *list = psc_get(d, "evidence");
-	const char *severity = text_str(d, "severity");
-	bool corrupt = strcmp(severity, "corrupt") == 0;
-	uint64_t va = 0;
-	uint32_t tag;
-	char text[5] = "";
-
-	psc_get_hex(d, "address", &va);
-	text_styled(t, corrupt ? TEXT_CRITICAL : TEXT_WARNING, "%s", severity);
-	fprintf(t->out, "  rule %s at %016" PRIx64 " in %s pool",
-		text_str(d, "rule"), va, text_str(d, "pool"));
-	if (psc_get_tag(d, "tag", &tag)) {
-		psc_tag_debugger(tag, text);
-		fprintf(t->out, ", tag %s", text);
-	}
-	fputc('\n', t->out);
-	text_fact(t, "cause", "%s (confidence %s)", text_str(d, "cause"),
-		  text_str(d, "confidence"));
-	suspect(t, psc_get(d, "suspect"));
 	for (size_t i = 0; i < psc_count(list); i++)
-		fprintf(t->out, "    %s\n",
+		fprintf(t->out, "%s%s\n", indent,
 			psc_value_str(psc_at(list, i, NULL)));
+}
+
+static void finding(const struct text *t, const struct psc_value *f)
+{
+	head(t, f);
+	suspect(t, f);
+	texts(t, psc_get(f, "evidence"), "  - ");
+	texts(t, psc_get(f, "memory"), "    ");
+	fputc('\n', t->out);
+}
+
+void text_corruption(const struct text *t, bool suspects)
+{
+	const struct psc_value *list = psc_get(t->root, "corruption");
+
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
+
+		if (is_corrupt(f) || suspects) {
+			head(t, f);
+			suspect(t, f);
+		}
+	}
+}
+
+static void verdict(const struct text *t)
+{
+	const struct psc_value *c = psc_get(t->root, "check");
+	const struct psc_value *drivers = psc_get(c, "new_drivers");
+	uint64_t bad = 0, bits = 0;
+
+	if (!psc_get_str(c, "verdict"))
+		return;
+	text_styled(t, TEXT_HEADING, "Hardware or software?\n");
+	fprintf(t->out, "  %s Confidence %s.\n", text_str(c, "verdict"),
+		text_str(c, "confidence"));
+	if (psc_get_uint(c, "memory_errors.bad_pages", &bad) &&
+	    psc_get_uint(c, "memory_errors.bit_errors", &bits))
+		fprintf(t->out, "  Windows counted %" PRIu64 " bad pages and %"
+			PRIu64 " bit errors since boot.\n", bad, bits);
+	for (size_t i = 0; i < psc_count(drivers); i++) {
+		const struct psc_value *d = psc_at(drivers, i, NULL);
+		char built[PSC_TIME_TEXT] = "?";
+		uint64_t when;
+
+		if (psc_get_time(d, "built", &when))
+			psc_time_text(when, built);
+		fprintf(t->out, "  newer than the rest: %s (%.10s)\n",
+			text_str(d, "name"), built);
+	}
+	fprintf(t->out, "  Next step: %s.\n", text_str(c, "next_step"));
+}
+
+static void place(const struct text *t, const struct psc_value *p)
+{
+	const struct psc_value *rules = psc_get(p, "rules");
+	uint64_t va = 0;
+	bool in_pool = false;
+
+	psc_get_hex(p, "address", &va);
+	psc_get_bool(p, "in_pool", &in_pool);
+	fprintf(t->out, "  header %016" PRIx64 ": ", va);
+	if (strcmp(text_str(p, "page_status"), "ok") != 0)
+		fprintf(t->out, "its page is not here (%s)",
+			text_str(p, "page_status"));
+	else if (!in_pool)
+		fputs("does not lie in the pool", t->out);
+	else if (!psc_count(rules))
+		fputs("no check fails there", t->out);
+	else
+		fputs("breaks", t->out);
+	for (size_t i = 0; i < psc_count(rules); i++)
+		fprintf(t->out, " %s", psc_value_str(psc_at(rules, i, NULL)));
+	fputc('\n', t->out);
+}
+
+static void bugcheck(const struct text *t)
+{
+	const struct psc_value *b = psc_get(t->root, "check.bugcheck");
+	const struct psc_value *list = psc_get(b, "parameters");
+
+	if (!b)
+		return;
+	text_styled(t, TEXT_HEADING, "The bug check\n");
+	text_bugcheck(t);
+	fprintf(t->out, "  %s\n", text_str(b, "meaning"));
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *p = psc_at(list, i, NULL);
+		uint64_t v = 0;
+
+		psc_get_hex(p, "value", &v);
+		if (psc_get_str(p, "what"))
+			fprintf(t->out, "    %zu: 0x%" PRIx64 "  %s\n", i + 1, v,
+				text_str(p, "what"));
+	}
+	list = psc_get(b, "pairs");
+	for (size_t i = 0; i < psc_count(list); i++) {
+		uint64_t n = 0;
+
+		psc_get_uint(psc_at(list, i, NULL), "bits", &n);
+		fprintf(t->out, "  expected and found differ in %" PRIu64
+			" bit%s%s\n", n, n == 1 ? "" : "s",
+			n == 1 ? ": a flipped bit" : "");
+	}
+	list = psc_get(b, "places");
+	for (size_t i = 0; i < psc_count(list); i++)
+		place(t, psc_at(list, i, NULL));
 	fputc('\n', t->out);
 }
 
 void text_view_check(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
-	const struct psc_value *findings = psc_get(t->root, "findings");
+	size_t suspects = 0;
+	bool show = false;
 
-	for (size_t i = 0; i < psc_count(findings); i++) {
-		const struct psc_value *f = psc_at(findings, i, NULL);
+	psc_get_bool(t->root, "check.suspect_counts", &show);
+	bugcheck(t);
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
 
-		if (strcmp(text_str(f, "code"), "pool-corrupt") == 0 ||
-		    strcmp(text_str(f, "code"), "misread") == 0)
-			fprintf(t->out, "%s\n\n", text_str(f, "text"));
+		if (is_corrupt(f) || show)
+			finding(t, f);
+		else
+			suspects++;
 	}
-	for (size_t i = 0; i < psc_count(list); i++)
-		damage(t, psc_at(list, i, NULL));
+	if (suspects)
+		fprintf(t->out, "%zu place%s where one check alone fails "
+			"(--suspect shows them)\n", suspects,
+			suspects == 1 ? "" : "s");
+	verdict(t);
+	if (psc_get_str(t->root, "check.error"))
+		text_styled(t, TEXT_WARNING, "%s\n",
+			    text_str(t->root, "check.error"));
 }

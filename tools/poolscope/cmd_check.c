@@ -2,7 +2,9 @@
 #include "command.h"
 #include "opt.h"
 
-enum { KEY_SUSPECT = 0x200 };
+enum {
+	KEY_SUSPECT = 256,
+};
 
 struct args {
 	struct opt opt;
@@ -10,8 +12,8 @@ struct args {
 };
 
 static const struct argp_option options[] = {
-	{ "suspect", KEY_SUSPECT, NULL, 0, "also what only one rule speaks "
-	  "against", 0 },
+	{ "suspect", KEY_SUSPECT, NULL, 0,
+	  "judge also by places where one check alone fails", 0 },
 	{ 0 },
 };
 
@@ -38,9 +40,11 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "DUMP",
-	.doc = "Find corrupted pool headers: which, how, whose fault.\v"
-	       "Quiet on a healthy dump; the exit status is 4 when something "
-	       "is corrupt.",
+	.doc = "Find corrupted pool headers: which rule each breaks, what was "
+	       "written over it, who owns the block before it, and whether it "
+	       "looks like a driver or like failing memory.\v"
+	       "Prints nothing and returns 0 when the pool is sound; returns 4 "
+	       "when something is corrupt.",
 	.children = opt_children,
 };
 

@@ -32,8 +32,8 @@ static const struct command {
 	  "poolscope bigpool" },
 	{ "walk", cmd_walk, "DUMP", "every block, against the counters",
 	  "poolscope walk" },
-	{ "check", cmd_check, "DUMP", "corrupted pool headers",
-	  "poolscope check" },
+	{ "check", cmd_check, "DUMP", "corrupted pool headers: which, how, "
+	  "whose fault", "poolscope check" },
 	{ "pool", cmd_pool, "DUMP ADDRESS", "what is this address, as !pool",
 	  "poolscope pool" },
 	{ "poolfind", cmd_poolfind, "DUMP TAG", "every block of a tag, as "

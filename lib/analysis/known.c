@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// What exists besides the headers: tags that are counted, processes that run.
+// A block that names neither is looked at twice, and one bit away from a thing
+// that exists, the bit is what flipped (pool 7.0, 7.4, 7.8).
+#include <stdlib.h>
+
+#include "analysis/check.h"
+#include "analysis/tagsum.h"
+#include "analysis/walk.h"
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "pool/header.h"
+#include "pool/tagtable.h"
+
+/** More unknown tags than that are a tracker that lies, not damage. */
+#define MAX_UNKNOWN 64u
+/** Bits of the filter in front of the map: one read answers most blocks. */
+#define FILTER_SHIFT 16u
+
+struct psc_known {
+	struct psc_map tags, processes;
+	uint8_t *filter;	/**< 2^FILTER_SHIFT bits. */
+	bool has_tags, has_processes;
+};
+
+static uint32_t filter_slot(uint32_t tag)
+{
+	return (tag * 0x9e3779b1u) >> (32 - FILTER_SHIFT);
+}
+
+static bool add_tags(struct psc_known *k, const struct psc_tag_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct psc_tag_row *r = &t->v[i];
+		uint32_t slot = filter_slot(r->tag);
+
+		// Tags that found no place are counted without their name.
+		if (r->overflow && (r->nonpaged.allocs || r->paged.allocs))
+			return true;
+		if (!psc_map_put(&k->tags, r->tag, NULL))
+			return false;
+		k->filter[slot >> 3] |= (uint8_t)(1u << (slot & 7));
+	}
+	k->has_tags = t->complete && !t->keyless;
+	return true;
+}
+
+static bool add_processes(struct psc_known *k, const struct psc_processes *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (!psc_map_put(&k->processes, p->v[i].va, NULL))
+			return false;
+	}
+	k->has_processes = p->complete && p->n;
+	return true;
+}
+
+void psc_known_free(struct psc_known *k)
+{
+	if (!k)
+		return;
+	psc_map_free(&k->tags);
+	psc_map_free(&k->processes);
+	free(k->filter);
+	free(k);
+}
+
+static void known_guard(struct psc_known **k)
+{
+	psc_known_free(*k);
+}
+
+struct psc_error *psc_known_new(struct psc_check *c, struct psc_known **ret)
+{
+	PSC_CLEANUP(known_guard) struct psc_known *k = calloc(1, sizeof(*k));
+	const struct psc_tag_table *tags;
+	const struct psc_processes *processes;
+
+	if (!k || !(k->filter = calloc(1u << (FILTER_SHIFT - 3), 1)))
+		return &psc_nomem;
+	// Neither is needed: what is not known is not compared.
+	if (!psc_pool_view_info(c->view)->partial) {
+		PSC_ERROR_GUARD struct psc_error *no_tags =
+			psc_analysis_tag_table(c->a, &tags);
+		PSC_ERROR_GUARD struct psc_error *no_list =
+			psc_analysis_processes(c->a, &processes);
+
+		if (!no_tags && !add_tags(k, tags))
+			return &psc_nomem;
+		if (!no_list && !add_processes(k, processes))
+			return &psc_nomem;
+	}
+	*ret = PSC_TAKE(k);
+	return NULL;
+}
+
+static void fault(struct psc_faults *f, const struct psc_block *b,
+		  enum psc_rule rule, unsigned int field, uint64_t found)
+{
+	struct psc_sink s = psc_faults_sink(f);
+
+	s.fault(s.ctx, &(struct psc_fault){
+		.rule = rule, .va = b->va, .field_va = b->va + field,
+		.found = found, .tag = b->tag, .pool = b->pool,
+		.owner = b->owner });
+}
+
+void psc_known_block(const struct psc_known *k, const struct psc_block *b,
+		     struct psc_faults *f)
+{
+	uint32_t slot = filter_slot(b->tag);
+
+	if (b->state != PSC_BLOCK_IN_USE)
+		return;
+	if (k->has_tags && b->pool != PSC_POOL_SESSION &&
+	    (!(k->filter[slot >> 3] & 1u << (slot & 7)) ||
+	     !psc_map_get(&k->tags, b->tag)) &&
+	    b->tag && psc_tag_is_text(b->tag))
+		fault(f, b, b->owner == PSC_OWNER_BIG ||
+				    b->owner == PSC_OWNER_LARGE ? PSC_B4
+			    : b->owner == PSC_OWNER_SPECIAL ? PSC_X2 : PSC_K6,
+		      4, b->tag);
+	if (b->process && b->process != UINT64_MAX && k->has_processes &&
+	    !psc_map_get(&k->processes, b->process))
+		fault(f, b, PSC_Q2, 8, b->process);
+}
+
+// --- what it should have been -------------------------------------------------
+
+/** The only member of @p set one bit away from @p v; 0 = none or several. */
+static uint64_t neighbour(const struct psc_map *set, uint64_t v,
+			  unsigned int bits)
+{
+	uint64_t found = 0;
+
+	for (unsigned int i = 0; i < bits; i++) {
+		uint64_t x = v ^ UINT64_C(1) << i;
+
+		if (!psc_map_get(set, x))
+			continue;
+		if (found)
+			return 0;
+		found = x;
+	}
+	return found;
+}
+
+static bool is_tag_fault(const struct psc_fault *f)
+{
+	switch (f->rule) {
+	case PSC_L8:
+	case PSC_K6:
+	case PSC_X2:
+	case PSC_B4:
+		return true;
+	case PSC_V5:
+	case PSC_F5:
+		return f->field_va == f->va + 4 && !f->bits;
+	default:
+		return false;
+	}
+}
+
+/** Do the counters of @p tag lack a block that the walk did not find? */
+static bool is_short(const struct psc_tag_table *t,
+		     const struct psc_tagsum *sum, uint32_t tag)
+{
+	const struct psc_tag_row *r = psc_tag_find(t, tag);
+	const struct psc_tagsum_row *w = psc_tagsum_find(sum, tag);
+
+	return r && (uint64_t)(psc_tag_outstanding(t, &r->nonpaged) +
+			       psc_tag_outstanding(t, &r->paged)) >
+			    (w ? w->nonpaged.blocks + w->paged.blocks : 0);
+}
+
+static void repair_tag(const struct psc_known *k, struct psc_fault *f,
+		       const struct psc_tag_table *t,
+		       const struct psc_tagsum *sum)
+{
+	uint32_t tag = (uint32_t)f->found & PSC_TAG_MASK;
+	uint64_t want = neighbour(&k->tags, tag, 31);
+
+	if (!want)
+		return;
+	f->expected = want;
+	f->found = tag;
+	f->bits = 32;
+	f->repaired = is_short(t, sum, (uint32_t)want);
+	f->tag = (uint32_t)want;
+}
+
+static void repair_payer(const struct psc_known *k, struct psc_fault *f)
+{
+	uint64_t want = neighbour(&k->processes, f->found, 64);
+
+	if (!want)
+		return;
+	f->expected = want;
+	f->bits = 64;
+	f->repaired = true;
+}
+
+/** Processes that ended are no damage; nor are tags of a lying tracker. */
+static bool is_dropped(const struct psc_fault *f, size_t unknown)
+{
+	if (f->rule == PSC_Q2)
+		return !f->repaired;
+	return (f->rule == PSC_K6 || f->rule == PSC_B4 || f->rule == PSC_X2) &&
+	       unknown > MAX_UNKNOWN;
+}
+
+static void drop(struct psc_faults *f, size_t unknown)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->list.n; i++) {
+		if (is_dropped(&f->list.v[i], unknown))
+			f->total--;
+		else
+			f->list.v[n++] = f->list.v[i];
+	}
+	f->list.n = n;
+}
+
+/** Blocks by tag; only asked for when a tag is in doubt. */
+static struct psc_error *count_blocks(struct psc_check *c,
+				      struct psc_tagsum *sum)
+{
+	struct psc_walk w = { 0 };
+	struct psc_error *err = psc_walk_tags(c->a, sum, &w);
+
+	psc_walk_free(&w);
+	return err;
+}
+
+struct psc_error *psc_known_repair(struct psc_check *c,
+				   const struct psc_known *k)
+{
+	struct psc_faults *f = &c->faults;
+	const struct psc_tag_table *t = NULL;
+	struct psc_tagsum sum = { 0 };
+	struct psc_error *err = NULL;
+	size_t doubtful = 0;
+
+	for (size_t i = 0; i < f->list.n; i++) {
+		struct psc_fault *x = &f->list.v[i];
+
+		if (k->has_processes && (x->rule == PSC_Q2 ||
+					 x->rule == PSC_Q1 ||
+					 x->rule == PSC_L14))
+			repair_payer(k, x);
+		doubtful += is_tag_fault(x);
+	}
+	if (k->has_tags && doubtful && doubtful <= MAX_UNKNOWN) {
+		if (!(err = psc_analysis_tag_table(c->a, &t)))
+			err = count_blocks(c, &sum);
+		for (size_t i = 0; !err && i < f->list.n; i++) {
+			if (is_tag_fault(&f->list.v[i]))
+				repair_tag(k, &f->list.v[i], t, &sum);
+		}
+		psc_tagsum_free(&sum);
+	}
+	drop(f, doubtful);
+	return err;
+}
