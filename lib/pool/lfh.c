@@ -354,11 +354,14 @@ static void check_counts(struct walk *w)
 	// The words of the units are a second witness of the bitmap.
 	if (known && w->set != want && h->commit && h->units > 1 &&
 	    !w->commit_bad) {
+		uint64_t free = (uint64_t)(h->free + want - w->set);
+		bool one_bit = __builtin_popcountll(free ^ h->free) == 1;
+
 		fault(w, (struct psc_fault){
 			.rule = PSC_F3, .va = va,
 			.field_va = va + w->v->layout->lfh_free, .bits = 16,
-			.expected = (uint64_t)(h->free + want - w->set),
-			.found = h->free, .repaired = true });
+			.expected = free,
+			.found = h->free, .repaired = one_bit });
 		return;
 	}
 	if ((known && w->set != want) || w->commit_bad)

@@ -39,7 +39,8 @@ static void healthy(void)
 	memset(page, 0x41, sizeof(page));
 	enc_header(page, 0, 0, 8, 0x02, TAG('E', 'v', 'e', 'n'), 0);
 	enc_header(page + 0x80, 8, 0, 0x23, 0x00, TAG('F', 'r', 'e', 'e'), 0);
-	enc_header(page + 0x2b0, 0x23, 0, 5, 0x04, TAG('O', 'l', 'd', '1'), 0);
+	enc_header(page + 0x2b0, 0x23, 0, 5, 0x04, TAG('O', 'l', 'd', '1'),
+		   (VA + 0x2b0) ^ COOKIE);
 	enc_header(page + 0x300, 5, 0, 0x10, 0x0a, TAG('I', 'r', 'p', ' '),
 		   PROCESS ^ COOKIE ^ (VA + 0x300));
 	enc_header(page + 0x400, 0x10, 0, 0xc0, 0x02, TAG('L', 'k', 'a', 'L'),
@@ -136,12 +137,45 @@ static void finds_each_fault(void **state)
 	one_fault(0x302, 0x18, PSC_L4, VA + 0x300, 0x10, 0x18);
 	one_fault(0x302, 0x08, PSC_L4, VA + 0x300, 0x10, 0x08);
 	one_fault(0x300, 0x15, PSC_L4, VA + 0x300, 5, 0x15);
+	one_fault(0x402, 0x80, PSC_L5, VA + 0x400, 0xc0, 0x80);
+	one_fault(0x402, 0xc1, PSC_L3, VA + 0x400, 0xc0, 0xc1);
+	one_fault(0x2b8, page[0x2b8] ^ 4, PSC_L12, VA + 0x2b0,
+		  (VA + 0x2b0) ^ COOKIE, (VA + 0x2b0) ^ COOKIE ^ 4);
 	one_fault(0x003, 0x82, PSC_L6, VA, 0x02, 0x82);
 	one_fault(0x403, 0x03, PSC_L6, VA + 0x400, 0x02, 0x03);
 	one_fault(0x401, 0x40, PSC_L7, VA + 0x400, 0, 0x40);
 	one_fault(0x405, 0x90, PSC_L8, VA + 0x400, 0, 0x4c61904c);
 	one_fault(0x308, (uint8_t)(page[0x308] ^ 0x1f), PSC_L14, VA + 0x300, 0,
 		  PROCESS ^ 0x1f);
+}
+
+/** The second header of an aligned block repeats the first. */
+static void aligned_pairs(void **state)
+{
+	static const struct {
+		unsigned int at;
+		uint8_t value;
+		unsigned int faults;
+	} t[] = {
+		{ 0, 3, 0 }, { 0, 1, 1 }, { 2, 0xbc, 1 }, { 3, 0x02, 1 },
+		{ 4, 'K', 1 }, { 3, 0x0e, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct psc_chain c = chain();
+
+		healthy();
+		enc_header(page + 0x430, 3, 0, 0xbd, 0x06,
+			   TAG('L', 'k', 'a', 'L'), 0);
+		page[0x430 + t[i].at] = t[i].value;
+		walk(&c);
+		assert_int_equal(got.n_faults, t[i].faults);
+		if (!t[i].faults)
+			continue;
+		assert_int_equal(got.f[0].rule, PSC_L15);
+		assert_int_equal(got.f[0].va, VA + 0x430);
+		assert_int_equal(got.f[0].field_va, VA + 0x430 + t[i].at);
+	}
 }
 
 static void faults_name_the_block_before(void **state)
@@ -213,6 +247,7 @@ int main(void)
 		cmocka_unit_test(reads_an_x86_page),
 		cmocka_unit_test(starts_behind_a_big_allocation),
 		cmocka_unit_test(finds_each_fault),
+		cmocka_unit_test(aligned_pairs),
 		cmocka_unit_test(faults_name_the_block_before),
 		cmocka_unit_test(free_neighbours),
 		cmocka_unit_test(never_leaves_the_page),
