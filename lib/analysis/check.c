@@ -217,13 +217,15 @@ static void set_pair(struct psc_value *o, const struct psc_fault *f)
 static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
 {
 	struct psc_scene s = { .f = f, .n = n };
-	struct psc_value *o = psc_add_object(c->list);
 
 	s.bugcheck = named_by_bugcheck(c, f);
 	read_scene(c, &s);
-	// Members in the order of the contract; evidence is filled on the way.
-	psc_set_null(o, "rule");
 	struct psc_judgement j = psc_judge(&s, NULL);
+	if (!j.corrupt && !c->a->req->suspect && !c->a->req->all) {
+		c->suspects++;
+		return;
+	}
+	struct psc_value *o = psc_add_object(c->list);
 	psc_set_str(o, "rule", psc_rule_info(j.main->rule)->name);
 	psc_set_str(o, "severity", j.corrupt ? "corrupt" : "suspect");
 	psc_set_hex(o, "address", f->va);
@@ -302,6 +304,7 @@ static void run(struct psc_check *c)
 		set_stopped(c, o, pages);
 	else
 		judge_all(c);
+	psc_set_uint(o, "suspects_not_shown", c->suspects);
 	psc_check_sum_up(c);
 	if (!c->walk.complete)
 		c->a->lower_bound = true;

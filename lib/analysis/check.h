@@ -36,6 +36,7 @@ struct psc_check {
 	struct psc_bugcheck_text bugcheck;
 	struct psc_pattern pattern;
 	struct psc_value *list;	/**< corruption[] */
+	uint64_t suspects;	/**< Places not in it: nobody asked. */
 };
 
 

@@ -11,29 +11,15 @@
 /** Unreachable keys above this share are another hash, not damage. */
 #define SYSTEMATIC_PERCENT 5u
 
-<<<<<<< HEAD
 static void fault(struct psc_faults *out, const struct psc_tag_table *t,
 		  const struct psc_tag_row *r, enum psc_rule rule,
 		  enum psc_pool_kind pool, uint64_t found)
 {
 	uint64_t va = (r->expansion ? t->expansion : t->base) +
 		      r->index * t->entry_bytes;
+	struct psc_sink sink = psc_faults_sink(out);
 
-	psc_faults_add(out, &(struct psc_fault){
-=======
-struct tags {
-	struct psc_sink sink;
-	uint64_t va;		/**< Of the table of processor 0. */
-	uint64_t entry_bytes;
-};
-
-static void fault(const struct tags *out, const struct psc_tag_row *r,
-		  enum psc_rule rule, enum psc_pool_kind pool, uint64_t found)
-{
-	uint64_t va = out->va + r->index * out->entry_bytes;
-
-	out->sink.fault(out->sink.ctx, &(struct psc_fault){
->>>>>>> 44a89af (analysis: corrupted headers are collected, judged and blamed)
+	sink.fault(sink.ctx, &(struct psc_fault){
 		.rule = rule, .tag = r->tag, .pool = pool, .found = found,
 		.va = va, .field_va = va, .owner = PSC_OWNER_BIG });
 }
@@ -41,7 +27,7 @@ static void fault(const struct tags *out, const struct psc_tag_row *r,
 static void check_counts(const struct psc_tag_table *t,
 			 const struct psc_tag_row *r,
 			 const struct psc_tag_counts *c,
-			 enum psc_pool_kind pool, const struct tags *out)
+			 enum psc_pool_kind pool, struct psc_faults *out)
 {
 	if (psc_tag_outstanding(t, c) < 0 || (int64_t)c->bytes < 0)
 		fault(out, t, r, PSC_K1, pool, c->bytes);
@@ -65,7 +51,7 @@ static bool reachable(const bool *used, uint64_t mask,
 }
 
 static struct psc_error *check_places(const struct psc_tag_table *t,
-				      const struct tags *out)
+				      struct psc_faults *out)
 {
 	PSC_FREE bool *used = calloc(t->entries, sizeof(*used));
 	size_t bad = 0;
@@ -97,32 +83,22 @@ static struct psc_error *check_places(const struct psc_tag_table *t,
 
 struct psc_error *psc_check_tags(struct psc_check *c)
 {
+	struct psc_faults *f = &c->faults;
 	const struct psc_tag_table *t;
-	struct tags out = { .sink = psc_faults_sink(&c->faults) };
 	struct psc_error *err = psc_analysis_tag_table(c->a, &t);
 
 	// No table: nothing to check. Missing pages make sums meaningless.
-	if (!err && t->complete)
-		err = psc_kernel_global(c->a->kernel, "PoolTrackTable", 8,
-					&out.va);
 	if (err || !t->complete) {
 		psc_error_free(err);
 		return NULL;
 	}
-	out.entry_bytes = t->entry_bytes;
 	for (size_t i = 0; i < t->n; i++) {
 		const struct psc_tag_row *r = &t->v[i];
 
-		if (r->expansion)
-			continue;	// another table; its rows are linear
-		check_counts(t, r, &r->nonpaged, PSC_POOL_NONPAGED, &out);
-		check_counts(t, r, &r->paged, PSC_POOL_PAGED, &out);
+		check_counts(t, r, &r->nonpaged, PSC_POOL_NONPAGED, f);
+		check_counts(t, r, &r->paged, PSC_POOL_PAGED, f);
 		if (!r->overflow && !psc_tag_is_text(r->tag))
-<<<<<<< HEAD
 			fault(f, t, r, PSC_K2, PSC_POOL_UNKNOWN, r->tag);
-=======
-			fault(&out, r, PSC_K2, PSC_POOL_UNKNOWN, r->tag);
->>>>>>> 44a89af (analysis: corrupted headers are collected, judged and blamed)
 	}
-	return check_places(t, &out);
+	return check_places(t, f);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/finding.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -301,6 +302,12 @@ void psc_check_sum_up(struct psc_check *c)
 	memory_errors(c);
 	set_bugcheck(c, o);
 	decide(c, o);
+	if (c->pattern.corrupt)
+		psc_finding_add(c->a, "pool-corrupt", PSC_CRITICAL,
+				"/corruption", "%" PRIu64 " corrupted pool "
+				"header%s: %s", c->pattern.corrupt,
+				c->pattern.corrupt == 1 ? "" : "s",
+				psc_get_str(o, "verdict"));
 	set_memory_errors(c, o);
 	if (c->pattern.n)
 		new_drivers(c, o);

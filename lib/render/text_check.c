@@ -168,23 +168,11 @@ static void bugcheck(const struct text *t)
 void text_view_check(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
-	size_t suspects = 0;
-	bool show = false;
 
-	psc_get_bool(t->root, "check.suspect_counts", &show);
-	bugcheck(t);
-	for (size_t i = 0; i < psc_count(list); i++) {
-		const struct psc_value *f = psc_at(list, i, NULL);
-
-		if (is_corrupt(f) || show)
-			finding(t, f);
-		else
-			suspects++;
-	}
-	if (suspects)
-		fprintf(t->out, "%zu place%s where one check alone fails "
-			"(--suspect shows them)\n", suspects,
-			suspects == 1 ? "" : "s");
+	if (psc_count(list))
+		bugcheck(t);
+	for (size_t i = 0; i < psc_count(list); i++)
+		finding(t, psc_at(list, i, NULL));
 	verdict(t);
 	if (psc_get_str(t->root, "check.error"))
 		text_styled(t, TEXT_WARNING, "%s\n",
