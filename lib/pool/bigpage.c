@@ -289,7 +289,8 @@ struct psc_error *psc_big_session_scan(const struct psc_kernel *k,
 			    "_MM_SESSION_SPACE.PoolBigEntriesInUse",
 			    &t.in_use);
 	t.has_in_use = !unknown;
-	if ((err = scan_at(k, mem, fn, ctx, &t)))
+	t.complete = true;
+	if ((t.va || t.entries) && (err = scan_at(k, mem, fn, ctx, &t)))
 		return err;
 	*ret = t;
 	return NULL;

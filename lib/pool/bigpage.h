@@ -26,6 +26,7 @@ struct psc_big {
 	uint64_t process;	/**< Decoded EPROCESS of the payer, or 0. */
 	uint64_t index;		/**< In the table. */
 	enum psc_pool_kind pool;
+	uint16_t space;		/**< Set by views: 0 = system, else a session. */
 };
 
 /** Where the table lies and what a scan of it met. */
@@ -55,7 +56,8 @@ PSC_NODISCARD struct psc_error *
 psc_big_scan(const struct psc_kernel *k, psc_big_fn fn, void *ctx,
 	     struct psc_big_table *ret);
 
-/** The same for a session's table, in the session's address space. */
+/** The same for a session's table, in the session's address space. A session
+ *  that has none gives no entries. */
 PSC_NODISCARD struct psc_error *
 psc_big_session_scan(const struct psc_kernel *k, struct psc_mem *mem,
 		     uint64_t session, psc_big_fn fn, void *ctx,

@@ -300,17 +300,23 @@ struct psc_error *psc_view_classic(struct psc_pool_view *v)
 
 // --- the walk ----------------------------------------------------------------
 
+/** Big allocations are sorted by address space, then by address. */
+static bool ends_before(const struct psc_big *b, uint16_t space, uint64_t va)
+{
+	return b->space < space || (b->space == space && b->va + b->bytes <= va);
+}
+
 /** Where does the chain of the page at @p va begin? PSC_PAGE_SIZE: nowhere,
  *  the page belongs to a big allocation. */
-static unsigned int chain_start(struct psc_worker *w, uint64_t va,
-				uint64_t *big_bytes)
+static unsigned int chain_start(struct psc_worker *w, uint16_t space,
+				uint64_t va, uint64_t *big_bytes)
 {
 	const struct psc_pool_view *v = w->v;
 
-	while (w->big < v->big.n &&
-	       v->big.v[w->big].va + v->big.v[w->big].bytes <= va)
+	while (w->big < v->big.n && ends_before(&v->big.v[w->big], space, va))
 		w->big++;
-	if (w->big == v->big.n || v->big.v[w->big].va >= va + PSC_PAGE_SIZE)
+	if (w->big == v->big.n || v->big.v[w->big].space != space ||
+	    v->big.v[w->big].va >= va + PSC_PAGE_SIZE)
 		return 0;
 	const struct psc_big *b = &v->big.v[w->big];
 	uint64_t end = b->va + b->bytes;
@@ -390,7 +396,7 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 		.cookie = v->cookie, .pool = page_kind(w, u, nx),
 	};
 
-	c.start = chain_start(w, va, &c.big_bytes);
+	c.start = chain_start(w, u->space, va, &c.big_bytes);
 	bool big = c.start == PSC_PAGE_SIZE;
 	bool clean = !big && psc_chain_is_clean(&c) >= 2;
 	bool walk = clean ? u->certain || psc_chain_is_plausible(&c)
@@ -419,15 +425,14 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 	}
 }
 
-static void seek_big(struct psc_worker *w, uint64_t va)
+static void seek_big(struct psc_worker *w, uint16_t space, uint64_t va)
 {
 	size_t lo = 0, hi = w->v->big.n;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		const struct psc_big *b = &w->v->big.v[mid];
 
-		if (b->va + b->bytes <= va)
+		if (ends_before(&w->v->big.v[mid], space, va))
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -458,7 +463,7 @@ void psc_walk_chain_unit(struct psc_worker *w, const struct psc_unit *u)
 	uint64_t end = u->va + ((uint64_t)u->pages << PSC_PAGE_SHIFT);
 	struct psc_va_range r;
 
-	seek_big(w, u->va);
+	seek_big(w, u->space, u->va);
 	while (psc_mem_next_range(m, &pos, end, &r)) {
 		if (r.status != PSC_VA_OK) {
 			absent_pages(w, u, &r);

@@ -62,7 +62,7 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 		     struct psc_place *ret)
 {
 	struct psc_place p = { 0 };
-	const struct psc_big *b = psc_pool_big_at(v, va);
+	const struct psc_big *b = NULL;
 	const struct psc_segment_ref *s = segment_at(v, va);
 
 	p.status = psc_mem_translate(v->spaces.v[0].mem, va).status;
@@ -78,16 +78,16 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 	for (size_t i = 0; i < v->spaces.n && !p.found; i++) {
 		const struct psc_unit *u = unit_at(v, (uint16_t)i, va);
 
-		if (!u)
-			continue;
-		p.found = true;
-		p.unit = *u;
-		if (i)
+		b = psc_pool_big_at(v, (uint16_t)i, va);
+		p.found = u || b;
+		if (u)
+			p.unit = *u;
+		if (i && p.found)
 			p.status = psc_mem_translate(v->spaces.v[i].mem,
 						     va).status;
 	}
 	if (b) {
-		p.found = p.is_big = true;
+		p.is_big = true;
 		p.big = *b;
 	}
 	*ret = p;

@@ -51,8 +51,8 @@ bool psc_special_decode(const uint8_t *page, struct psc_special *ret)
 	check_fill(page, header + size, PSC_PAGE_SIZE, s.pattern, &at_start);
 	bool front = at_start.bad < at_end.bad;
 	const struct fill *f = front ? &at_start : &at_end;
-	// Less than 64 bytes of fill could be chance; damage is small.
-	if (f->bytes < 64 || f->bad > f->bytes / 4)
+	// Damage is small. A block of nearly a page has no fill at all.
+	if (f->bad > f->bytes / 4)
 		return false;
 	s.data = front ? header : end;
 	if (f->bad) {

@@ -81,6 +81,8 @@ static int by_va(const void *a, const void *b)
 {
 	const struct psc_big *x = a, *y = b;
 
+	if (x->space != y->space)
+		return x->space < y->space ? -1 : 1;
 	return x->va < y->va ? -1 : x->va > y->va;
 }
 
@@ -112,7 +114,8 @@ static void judge_big(struct psc_pool_view *v)
 	for (size_t i = 1; i < n; i++) {
 		const struct psc_big *a = &v->big.v[i - 1];
 
-		if (a->va + a->bytes > v->big.v[i].va)
+		if (a->space == v->big.v[i].space &&
+		    a->va + a->bytes > v->big.v[i].va)
 			big_fault(v, PSC_B2, &v->big.v[i], a->va + a->bytes);
 	}
 }
@@ -139,22 +142,51 @@ static void read_big(struct psc_pool_view *v)
 		psc_view_incomplete(v, "big-page table", err);
 	else if (!v->info.big.complete)
 		v->info.complete = false;
-	if (v->big.n)
-		qsort(v->big.v, v->big.n, sizeof(*v->big.v), by_va);
 	if (!err)
 		count_big(v);
+}
+
+/** A session has a table of its own (pool 4.6). */
+static void read_session_big(struct psc_pool_view *v)
+{
+	for (size_t i = 1; i < v->spaces.n; i++) {
+		struct psc_big_table t = { 0 };
+		size_t first = v->big.n;
+		struct psc_error *err = psc_big_session_scan(
+			v->k, v->spaces.v[i].mem, v->spaces.v[i].session,
+			keep_big, v, &t);
+
+		if (psc_error_catch(&err, PSC_ERR_ABSENT))
+			return;		// the kernel's types do not tell
+		if (err)
+			psc_view_incomplete(v, "big-page table of a session",
+					    err);
+		else if (!t.complete)
+			v->info.complete = false;
+		for (size_t j = first; j < v->big.n; j++) {
+			v->big.v[j].space = (uint16_t)i;
+			v->big.v[j].pool = PSC_POOL_SESSION;
+		}
+	}
+}
+
+static void settle_big(struct psc_pool_view *v)
+{
+	if (v->big.n)
+		qsort(v->big.v, v->big.n, sizeof(*v->big.v), by_va);
 	judge_big(v);
 }
 
 const struct psc_big *psc_pool_big_at(const struct psc_pool_view *v,
-				      uint64_t va)
+				      uint16_t space, uint64_t va)
 {
 	size_t lo = 0, hi = v->big.n;
+	const struct psc_big key = { .space = space, .va = va };
 
 	while (lo < hi) {	// last entry at or below va
 		size_t mid = (lo + hi) / 2;
 
-		if (v->big.v[mid].va <= va)
+		if (by_va(&v->big.v[mid], &key) <= 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -162,7 +194,7 @@ const struct psc_big *psc_pool_big_at(const struct psc_pool_view *v,
 	if (!lo)
 		return NULL;
 	const struct psc_big *b = &v->big.v[lo - 1];
-	return va - b->va < b->bytes ? b : NULL;
+	return b->space == space && va - b->va < b->bytes ? b : NULL;
 }
 
 const struct psc_big *psc_pool_view_big(const struct psc_pool_view *v,
@@ -264,6 +296,8 @@ static struct psc_error *gather(struct psc_pool_view *v)
 	read_big(v);
 	if ((err = psc_view_sessions(v)))
 		return err;
+	read_session_big(v);
+	settle_big(v);
 	return v->info.design == PSC_POOL_CLASSIC ? psc_view_classic(v)
 						  : psc_view_segheap(v);
 }

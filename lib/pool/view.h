@@ -77,12 +77,13 @@ const char *psc_pool_view_note(const struct psc_pool_view *v, size_t i);
 /** Faults of lists, segments and tables, found while opening. */
 const struct psc_fault *psc_pool_view_faults(const struct psc_pool_view *v,
 					     size_t *n);
-/** Live big allocations, ascending. */
+/** Live big allocations, ascending; those of sessions behind the system's. */
 const struct psc_big *psc_pool_view_big(const struct psc_pool_view *v,
 					size_t *n);
-/** The live big allocation that holds @p va, or NULL. */
+/** The live big allocation of an address space (0 = system, else a session)
+ *  that holds @p va, or NULL. */
 const struct psc_big *psc_pool_big_at(const struct psc_pool_view *v,
-				      uint64_t va);
+				      uint16_t space, uint64_t va);
 
 /** Big allocation as a block: its owner is "large" outside the segments. */
 struct psc_block psc_pool_big_block(const struct psc_pool_view *v,

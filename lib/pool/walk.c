@@ -130,9 +130,16 @@ static size_t cached_in(const struct psc_pool_view *v, const struct psc_unit *u,
 	return n;
 }
 
+/** Whose big allocations a unit's chunks may be. */
+struct big_owner {
+	const struct psc_pool_view *v;
+	uint16_t space;
+};
+
 static bool is_big(void *ctx, uint64_t va)
 {
-	const struct psc_big *b = psc_pool_big_at(ctx, va);
+	const struct big_owner *o = ctx;
+	const struct psc_big *b = psc_pool_big_at(o->v, o->space, va);
 
 	return b && b->va == va;
 }
@@ -168,11 +175,12 @@ static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 		    struct psc_span *s)
 {
 	const struct psc_pool_view *v = w->v;
+	struct big_owner owner = { v, u->space };
 	struct psc_vs vs = {
 		.layout = &v->layout, .pages = { u->va, w->pages, u->pages },
 		.heap_key = v->info.keys.heap_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
-		.node = u->node, .is_big = is_big, .big_ctx = w->v,
+		.node = u->node, .is_big = is_big, .big_ctx = &owner,
 		.weak_previous = v->info.keys.heap_mask != UINT64_MAX,
 	};
 

@@ -25,7 +25,9 @@ static const struct mk_places places[] = {
 	  [MK_PAGED] = {0xffffa00000000000, 0xf8000000000, 0},
 	  [MK_STACKS] = {0xffffc00000000000, 0x8000000000, 0},
 	  [MK_IMAGES] = {0xfffff80320000000, 0x40000000, 0},
-	  [MK_SESSION] = {0xffffd00000000000, 0x8000000000, 0}}},
+	  [MK_SESSION] = {0xffffd00000000000, 0x8000000000, 0},
+	  [MK_SPECIAL] = {0xffffd10000000000, 0x8000000000, 0},
+	  [MK_SPECIAL_PAGED] = {0xffffd20000000000, 0x8000000000, 0}}},
 };
 
 const struct mk_places *mk_places(const struct mk *m)

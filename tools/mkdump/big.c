@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "pool.h"
+#include "session.h"
 #include "tags.h"
 
 #define HASH_FACTOR 40543u	// pool 5.2
 #define MIN_ENTRIES 4096u
+#define SESSION_ENTRIES 256u
 #define QUOTA 8u		// in POOL_TYPE
 #define QUOTA_FLAG 1u		// in POOL_FLAGS
 #define UNUSED 1u		/**< Va of an entry never used. */
@@ -17,6 +19,7 @@ static const char *const pool_names[] = {
 	[MK_POOL_NX] = "nonpaged-nx",
 	[MK_POOL_PAGED] = "paged",
 	[MK_POOL_MMST] = "mmst",
+	[MK_POOL_SESSION] = "session",
 };
 
 const char *mk_pool_name(enum mk_pool pool)
@@ -31,12 +34,13 @@ enum mk_pool mk_pool_parse(const struct mk *m, const char *text)
 			return m->family == 7601 && i == MK_POOL_NX
 				? MK_POOL_NONPAGED : (enum mk_pool)i;
 	}
-	mk_fail(m, "'%s': nonpaged, nonpaged-nx, paged or mmst", text);
+	mk_fail(m, "'%s': nonpaged, nonpaged-nx, paged, mmst or session", text);
 }
 
 void mk_big_add(struct mk *m, const struct mk_big_entry *e)
 {
-	if (!psc_vec_push(&m->big->v, *e))
+	if (e->pool == MK_POOL_SESSION ? !psc_vec_push(&m->big->session, *e)
+				       : !psc_vec_push(&m->big->v, *e))
 		mk_fail(m, "out of memory");
 }
 
@@ -52,14 +56,16 @@ void mk_do_big(struct mk *m, struct mk_args *a)
 	uint64_t freed = mk_key_num(a, "freed", 0);
 	bool counted = !mk_flag(a, "uncounted");
 
+	if (e.pool == MK_POOL_SESSION)
+		mk_fail(m, "'big' fills no session pool: use 'alloc'");
 	// Where heaps hold the pool, what is in the table is in a heap.
 	if (m->heap_pool && counted) {
 		mk_pool_big_want(m, &e, count);
-		mk_tag_add(m, e.tag, e.pool >= MK_POOL_PAGED, freed, freed, 0);
+		mk_tag_add(m, e.tag, mk_pool_is_paged(e.pool), freed, freed, 0);
 		count = 0;
 		counted = false;
 	}
-	enum mk_area area = e.pool >= MK_POOL_PAGED ? MK_PAGED : MK_NONPAGED;
+	enum mk_area area = mk_pool_is_paged(e.pool) ? MK_PAGED : MK_NONPAGED;
 	struct mk_map_opt opt = {
 		.nx = e.pool != MK_POOL_NONPAGED, .contiguous = true,
 	};
@@ -97,8 +103,8 @@ static uint64_t hash(const struct mk *m, uint64_t va)
 /** POOL_TYPE of the allocation, POOL_FLAGS on 26100 (pool 5.1). */
 static uint32_t type_of(const struct mk *m, enum mk_pool pool)
 {
-	static const uint32_t types[] = {0, 0x200, 1, 1};
-	static const uint32_t flags[] = {0x80, 0x40, 0x100, 0x100};
+	static const uint32_t types[] = {0, 0x200, 1, 1, 0x21};
+	static const uint32_t flags[] = {0x80, 0x40, 0x100, 0x100, 0x104};
 
 	return m->family >= 26100 ? flags[pool] : types[pool];
 }
@@ -150,31 +156,62 @@ static void truth(struct mk *m)
 	json_object_object_add(m->truth, "bigpool", list);
 }
 
+/** A table of @p size entries, hashed. @return its address. */
+static uint64_t write_table(struct mk *m, enum mk_area area, uint64_t size,
+			    const struct mk_big_entry *v, size_t n,
+			    uint64_t *live)
+{
+	uint64_t entry = mk_sizeof(m, "_POOL_TRACKER_BIG_PAGES");
+	uint64_t table = mk_alloc(m, area, size * entry);
+
+	for (uint64_t i = 0; i < size; i++)
+		mk_write64(m, table + i * entry, UNUSED);
+	*live = 0;
+	for (size_t k = 0; k < n; k++) {
+		uint64_t i = hash(m, v[k].va) & (size - 1);
+
+		while (mk_read64(m, table + i * entry) != UNUSED)
+			i = (i + 1) & (size - 1);
+		write_entry(m, table + i * entry, &v[k]);
+		*live += !v[k].freed;
+	}
+	return table;
+}
+
+/** The session's own table (pool 4.6). */
+static void session_table(struct mk *m)
+{
+	struct mk_big *b = m->big;
+	uint64_t size = SESSION_ENTRIES, live, session, table;
+
+	if (!b->session.n)
+		return;
+	while (size < b->session.n * 2)
+		size *= 2;
+	session = mk_session_space(m);
+	table = write_table(m, MK_SESSION, size, b->session.v, b->session.n,
+			    &live);
+	mk_field(m, session, "_MM_SESSION_SPACE.PoolTrackBigPages", table);
+	mk_field(m, session, "_MM_SESSION_SPACE.PoolTrackBigPagesSize", size);
+	mk_field_opt(m, session, "_MM_SESSION_SPACE.PoolBigEntriesInUse",
+		     live);
+}
+
 void mk_big_finish(struct mk *m)
 {
 	struct mk_big *b = m->big;
-	uint64_t entry = mk_sizeof(m, "_POOL_TRACKER_BIG_PAGES"), live = 0;
+	uint64_t live, table;
 
 	if (!b->size)
 		for (b->size = MIN_ENTRIES; b->size < b->v.n * 2; )
 			b->size *= 2;
 	if (b->v.n > b->size)
 		mk_fail(m, "the big-page table is full");
-	uint64_t table = mk_alloc(m, MK_NONPAGED, b->size * entry);
-
-	for (uint64_t i = 0; i < b->size; i++)
-		mk_write64(m, table + i * entry, UNUSED);
-	for (size_t k = 0; k < b->v.n; k++) {
-		uint64_t i = hash(m, b->v.v[k].va) & (b->size - 1);
-
-		while (mk_read64(m, table + i * entry) != UNUSED)
-			i = (i + 1) & (b->size - 1);
-		write_entry(m, table + i * entry, &b->v.v[k]);
-		live += !b->v.v[k].freed;
-	}
+	table = write_table(m, MK_NONPAGED, b->size, b->v.v, b->v.n, &live);
 	mk_global(m, "PoolBigPageTable", table, 8);
 	mk_global(m, "PoolBigPageTableSize", b->size, 8);
 	mk_global(m, "ExpPoolBigEntriesInUse", live, 4);
 	mk_label(m, table, "big-table");
+	session_table(m);
 	truth(m);
 }

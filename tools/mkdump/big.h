@@ -10,6 +10,7 @@ enum mk_pool {
 	MK_POOL_NX,
 	MK_POOL_PAGED,
 	MK_POOL_MMST,		/**< Paged pool of prototype PTEs. */
+	MK_POOL_SESSION,	/**< Paged pool of session 1. */
 	MK_POOLS,
 };
 
@@ -23,10 +24,11 @@ struct mk_big_entry {
 
 struct mk_big {
 	PSC_VEC(struct mk_big_entry) v;
+	PSC_VEC(struct mk_big_entry) session;	/**< Of session 1. */
 	uint64_t size;		/**< Entries of the table, power of two. */
 };
 
-/** Put an entry into the table (counters are the caller's business). */
+/** Put an entry into its table (counters are the caller's business). */
 void mk_big_add(struct mk *m, const struct mk_big_entry *e);
 enum mk_pool mk_pool_parse(const struct mk *m, const char *text);
 /** As the report names it: MmSt pool is paged pool. */

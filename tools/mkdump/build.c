@@ -51,6 +51,7 @@ void mk_free(struct mk *m)
 	psc_vec_free(&m->tags->v);
 	psc_vec_free(&m->tags->session);
 	psc_vec_free(&m->big->v);
+	psc_vec_free(&m->big->session);
 	mk_late_free(m->late);
 	mk_out_free(m->out);
 	free(m->modules);

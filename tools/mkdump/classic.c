@@ -10,11 +10,13 @@
 #include "classic.h"
 #include "counters.h"
 #include "machine.h"
+#include "session.h"
 #include "tags.h"
 
 #define UNIT 0x10u
 #define PAGE_UNITS 256u
 #define LOOKASIDE_MAX_UNITS 0x20u
+#define SESSION_MAX_UNITS MK_SESSION_LOOKASIDES
 #define TAG_FREE 0x65657246u	// 'Free'
 #define TAG_FRAG 0x67617246u	// 'Frag'
 /** Pages searched for room before a new one is taken: bounds the work. */
@@ -50,8 +52,7 @@ static struct cl_pool *pool_for(struct mk *m, enum mk_pool pool)
 static uint64_t new_pages(struct mk *m, enum mk_pool kind, uint64_t n)
 {
 	struct mk_map_opt opt = { .nx = kind != MK_POOL_NONPAGED };
-	uint64_t va = mk_pool_reserve(m, mk_pool_is_paged(kind), n * MK_PAGE,
-				      MK_PAGE);
+	uint64_t va = mk_pool_reserve(m, kind, n * MK_PAGE, MK_PAGE);
 
 	mk_map(m, va, n * MK_PAGE, &opt);
 	m->pool->pages[kind] += n;
@@ -194,12 +195,12 @@ static void alloc_big(struct mk *m, struct mk_got *g)
 	mk_pool_big(m, w, g->va, n);
 	if (n % MK_PAGE == 0)
 		return;
-	struct cl_frag f = { .base = g->va, .bytes = n, .paged =
-			     mk_pool_is_paged(w->pool), .index = pool->index };
+	struct cl_frag f = { .base = g->va, .bytes = n, .pool = w->pool,
+			     .index = pool->index };
 	if (!psc_vec_push(&c->frags, f))
 		mk_fail(m, "out of memory");
-	mk_tag_add(m, TAG_FRAG, f.paged, 1, 0, 2 * UNIT);
-	mk_pool_truth_extra(m, TAG_FRAG, f.paged, 2 * UNIT);
+	mk_pool_charge(m, f.pool, TAG_FRAG, 1, 0, 2 * UNIT);
+	mk_pool_truth_extra(m, TAG_FRAG, mk_pool_side(f.pool), 2 * UNIT);
 	unsigned int from = (unsigned int)((n + 2 * UNIT) % MK_PAGE / UNIT);
 	struct cl_page *p = add_page(m, pool, (g->va + n) & ~0xfffull, from);
 	p->behind_frag = true;
@@ -246,8 +247,10 @@ static void classic_free(struct mk *m, struct mk_got *g)
 			continue;
 		b->tag = w->tag;
 		if (g->state == MK_GOT_CACHED) {
-			b->state = b->units <= LOOKASIDE_MAX_UNITS
-				? CL_LOOKASIDE : CL_PENDING;
+			unsigned int max = w->pool == MK_POOL_SESSION
+				? SESSION_MAX_UNITS : LOOKASIDE_MAX_UNITS;
+
+			b->state = b->units <= max ? CL_LOOKASIDE : CL_PENDING;
 			return;
 		}
 		b->state = CL_FREE;
@@ -265,7 +268,8 @@ static void write_frags(struct mk *m)
 		const struct cl_frag *f = &c->frags.v[i];
 		struct mk_header h = {
 			.index = (uint8_t)f->index, .units = 2, .tag = TAG_FRAG,
-			.type = f->paged ? 0x03 : 0x02,
+			.type = (uint8_t)(0x02 | mk_pool_is_paged(f->pool) |
+				(f->pool == MK_POOL_SESSION ? 0x20 : 0)),
 		};
 		mk_header_write(m, f->base + f->bytes, &h);
 		mk_write64(m, f->base + f->bytes + UNIT, f->bytes);

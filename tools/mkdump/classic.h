@@ -33,7 +33,7 @@ struct cl_pool {
 /** Tail of a big allocation that does not fill its last page. */
 struct cl_frag {
 	uint64_t base, bytes;
-	bool paged;
+	enum mk_pool pool;
 	uint32_t index;
 };
 

@@ -8,9 +8,11 @@
 #include "classic.h"
 #include "counters.h"
 #include "machine.h"
+#include "session.h"
 
 #define UNIT 0x10u
 #define TYPE_PAGED 0x01u
+#define TYPE_SESSION 0x20u
 #define TYPE_ALIGNED 0x04u	// with 0x02; without: cached free
 
 // Second header of a cache-aligned block (pool 1.7).
@@ -57,6 +59,9 @@ static void write_page(struct mk *m, const struct cl_pool *pool,
 {
 	uint8_t previous = p->behind_frag ? 2 : 0;
 	uint8_t paged = mk_pool_is_paged(pool->kind) ? TYPE_PAGED : 0;
+
+	if (pool->kind == MK_POOL_SESSION)
+		paged |= TYPE_SESSION;
 
 	for (size_t i = 0; i < p->blocks.n; i++) {
 		const struct cl_block *b = &p->blocks.v[i];
@@ -116,6 +121,9 @@ static uint64_t descriptor(struct mk *m, const struct cl_pool *pool)
 {
 	uint64_t va, size = mk_sizeof(m, "_POOL_DESCRIPTOR");
 
+	if (pool->kind == MK_POOL_SESSION)
+		return mk_session_space(m) +
+		       mk_offset(m, "_MM_SESSION_SPACE.PagedPool");
 	if (mk_pool_is_paged(pool->kind))
 		return mk_read64(m, mk_symbol(m, "ExpPagedPoolDescriptor") +
 				    8 * pool->index);
@@ -151,6 +159,8 @@ static void write_free_lists(struct mk *m, const struct cl_pool *pool,
 // Lookaside arrays of processor 0, index BlockSize - 1 (pool 2.4).
 static uint64_t lookaside(struct mk *m, enum mk_pool kind, unsigned int units)
 {
+	if (kind == MK_POOL_SESSION)
+		return mk_session_lookaside(m, units);
 	const char *name = mk_pool_is_paged(kind) ? "_KPRCB.PPPagedLookasideList"
 		: kind == MK_POOL_NX ? "_KPRCB.PPNxPagedLookasideList"
 		: "_KPRCB.PPNPagedLookasideList";
@@ -213,6 +223,12 @@ void classic_write_lists(struct mk *m)
 	init_descriptors(m);
 	for (size_t i = 0; i < c->pools.n; i++) {
 		uint64_t desc = descriptor(m, &c->pools.v[i]);
+
+		if (c->pools.v[i].kind == MK_POOL_SESSION) {
+			init_lists(m, desc);
+			mk_field(m, desc, "_POOL_DESCRIPTOR.PoolType",
+				 TYPE_SESSION | TYPE_PAGED);
+		}
 		write_free_lists(m, &c->pools.v[i], desc);
 		write_cached(m, &c->pools.v[i], desc);
 	}

@@ -14,6 +14,7 @@
 #include "out.h"
 #include "pool.h"
 #include "processes.h"
+#include "special.h"
 #include "tags.h"
 
 const struct mk_directive mk_directives[] = {
@@ -46,6 +47,7 @@ const struct mk_directive mk_directives[] = {
 	{"seed", mk_do_seed},
 	{"session", mk_do_session},
 	{"session-tag", mk_do_session_tag},
+	{"special", mk_do_special},
 	{"status", mk_do_status},
 	{"tag", mk_do_tag},
 	{"tag-table", mk_do_tag_table},

@@ -122,6 +122,8 @@ enum mk_area {
 	MK_STACKS,		/**< Kernel stacks, system PTEs. */
 	MK_IMAGES,		/**< Driver images. */
 	MK_SESSION,		/**< Session space. */
+	MK_SPECIAL,		/**< Special pool, of its own up to 1809. */
+	MK_SPECIAL_PAGED,
 	MK_AREAS,
 };
 

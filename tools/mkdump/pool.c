@@ -11,15 +11,18 @@
 
 #include "area.h"
 #include "counters.h"
+#include "session.h"
+#include "special.h"
 #include "tags.h"
 
 #define POOL_FLAG_PAGED 0x01u
 #define POOL_FLAG_IN_USE 0x02u
 #define POOL_FLAG_QUOTA 0x08u
+#define POOL_FLAG_SESSION 0x20u
 #define TAG_FIXED 0x6c6f6f50u	// 'Pool'
 #define FIXED_BYTES 0x800000u
 
-static struct mk_pool_state *state(struct mk *m)
+struct mk_pool_state *mk_pool_get(struct mk *m)
 {
 	if (!m->pool) {
 		m->pool = mk_calloc(1, sizeof(*m->pool));
@@ -28,23 +31,9 @@ static struct mk_pool_state *state(struct mk *m)
 	return m->pool;
 }
 
-// "0x40" or "0x40..0x200".
-static void parse_size(struct mk *m, const char *text, struct mk_want *w)
-{
-	const char *dots = strstr(text, "..");
-	char low[32];
-
-	snprintf(low, sizeof(low), "%.*s",
-		 dots ? (int)(dots - text) : (int)strlen(text), text);
-	w->low = mk_number(m, low);
-	w->high = dots ? mk_number(m, dots + 2) : w->low;
-	if (!w->low || w->high < w->low)
-		mk_fail(m, "size '%s' is no range", text);
-}
-
 static void add_want(struct mk *m, struct mk_want w)
 {
-	struct mk_pool_state *s = state(m);
+	struct mk_pool_state *s = mk_pool_get(m);
 
 	w.first = s->got.n;
 	for (uint64_t i = 0; i < w.count; i++) {
@@ -58,20 +47,21 @@ static void add_want(struct mk *m, struct mk_want w)
 
 void mk_do_alloc(struct mk *m, struct mk_args *a)
 {
-	struct mk_pool_state *s = state(m);
+	struct mk_pool_state *s = mk_pool_get(m);
 	struct mk_want w = { .tag = mk_tag_number(m, mk_word(a, 0)) };
-	const char *size = mk_key(a, "size"), *quota = mk_key(a, "quota");
+	struct mk_range size = mk_key_range(a, "size");
+	const char *quota = mk_key(a, "quota");
 	const char *label = mk_key(a, "label"), *fill = mk_key(a, "fill");
 	char payer[40];
 
 	w.pool = mk_pool_parse(m, mk_word(a, 1));
-	if (!size)
-		mk_fail(m, "alloc needs size=");
-	parse_size(m, size, &w);
+	w.low = size.low;
+	w.high = size.high;
 	w.count = mk_key_num(a, "count", 1);
 	w.freed = mk_key_num(a, "free", 0);
 	w.cached = mk_key_num(a, "cached", 0);
 	w.aligned = mk_flag(a, "aligned");
+	w.global = mk_flag(a, "global");
 	if (w.freed + w.cached > w.count)
 		mk_fail(m, "more blocks freed than allocated");
 	if (quota) {
@@ -106,7 +96,7 @@ void mk_do_pool_order(struct mk *m, struct mk_args *a)
 
 	if (strcmp(how, "recipe") && strcmp(how, "shuffled"))
 		mk_fail(m, "pool-order is 'recipe' or 'shuffled'");
-	state(m)->in_order = !strcmp(how, "recipe");
+	mk_pool_get(m)->in_order = !strcmp(how, "recipe");
 }
 
 // --- what blocks have in common ----------------------------------------------
@@ -123,6 +113,7 @@ uint8_t mk_live_type(const struct mk_want *w)
 {
 	return (uint8_t)(POOL_FLAG_IN_USE |
 			 (mk_pool_is_paged(w->pool) ? POOL_FLAG_PAGED : 0) |
+			 (w->pool == MK_POOL_SESSION ? POOL_FLAG_SESSION : 0) |
 			 (w->process ? POOL_FLAG_QUOTA : 0));
 }
 
@@ -156,20 +147,25 @@ unsigned int mk_align_units(uint64_t va)
 	return (unsigned int)((0x40 - (va + 0x10) % 0x40) % 0x40 / 0x10);
 }
 
-uint64_t mk_pool_reserve(struct mk *m, bool paged, uint64_t bytes,
+uint64_t mk_pool_reserve(struct mk *m, enum mk_pool pool, uint64_t bytes,
 			 uint64_t align)
 {
-	struct mk_area_state *a = &m->area[paged ? MK_PAGED : MK_NONPAGED];
-	uint64_t *next = &m->pool->next[paged];
+	enum mk_area area = pool == MK_POOL_SESSION ? MK_SESSION
+		: mk_pool_is_paged(pool) ? MK_PAGED : MK_NONPAGED;
+	struct mk_area_state *a = &m->area[area];
+	uint64_t *next = &m->pool->next[area];
+	uint64_t limit = a->base + MK_OBJECTS_AT;
 
 	// The region's start is the pool's own; what does not fit there goes
-	// behind the fixed objects.
+	// behind the fixed objects. A session's objects come first.
+	if (pool == MK_POOL_SESSION)
+		limit = mk_session_pool_end(m);
 	if (!*next)
-		*next = a->base;
+		*next = pool == MK_POOL_SESSION ? mk_session_pool_start(m)
+						: a->base;
 	uint64_t va = (*next + align - 1) / align * align;
-	if (va + bytes > a->base + MK_OBJECTS_AT)
-		return mk_reserve(m, paged ? MK_PAGED : MK_NONPAGED, bytes,
-				  align);
+	if (va + bytes > limit)
+		return mk_reserve(m, area, bytes, align);
 	*next = va + bytes;
 	return va;
 }
@@ -197,13 +193,23 @@ static void shuffle(struct mk_pool_state *s, uint32_t *v, size_t n)
 	}
 }
 
+void mk_pool_charge(struct mk *m, enum mk_pool pool, uint32_t tag,
+		    uint64_t allocs, uint64_t frees, uint64_t bytes)
+{
+	if (pool == MK_POOL_SESSION)
+		mk_session_tag_add(m, tag, allocs, frees, bytes);
+	else
+		mk_tag_add(m, tag, mk_pool_is_paged(pool), allocs, frees,
+			   bytes);
+}
+
 static void charge(struct mk *m, const struct mk_got *g)
 {
 	const struct mk_want *w = &m->pool->wants.v[g->want];
 	bool used = g->state == MK_GOT_USED;
 
-	mk_tag_add(m, w->tag, mk_pool_is_paged(w->pool), 1, !used,
-		   used ? g->bytes : 0);
+	mk_pool_charge(m, w->global ? MK_POOL_PAGED : w->pool, w->tag, 1,
+		       !used, used ? g->bytes : 0);
 }
 
 // Which of a directive's blocks are freed or cached: drawn, or, in recipe
@@ -235,32 +241,46 @@ static void label_blocks(struct mk *m)
 	}
 }
 
+void mk_pool_truth_block(struct json_object *blocks, uint64_t va,
+			 uint64_t bytes, uint32_t tag, const char *pool,
+			 const char *kind, const char *state)
+{
+	struct json_object *o = json_object_new_object();
+	char text[17];
+
+	mk_tag_text(tag, text);
+	json_object_object_add(o, "address", mk_json_hex(va));
+	json_object_object_add(o, "bytes", json_object_new_uint64(bytes));
+	json_object_object_add(o, "tag", mk_json_text(text));
+	json_object_object_add(o, "pool", mk_json_text(pool));
+	json_object_object_add(o, "kind", mk_json_text(kind));
+	json_object_object_add(o, "state", mk_json_text(state));
+	json_object_array_add(blocks, o);
+}
+
 static void truth_block(struct mk *m, struct json_object *blocks,
 			const struct mk_got *g)
 {
 	static const char *const states[] = { "in-use", "free", "cached" };
 	const struct mk_want *w = &m->pool->wants.v[g->want];
-	struct json_object *o = json_object_new_object();
-	char tag[5] = { 0 };
 
-	memcpy(tag, &w->tag, 4);
-	json_object_object_add(o, "address", mk_json_hex(g->va));
-	json_object_object_add(o, "bytes",
-			       json_object_new_uint64(g->bytes));
-	json_object_object_add(o, "tag", mk_json_text(tag));
-	json_object_object_add(o, "pool", mk_json_text(mk_pool_name(w->pool)));
-	json_object_object_add(o, "kind", mk_json_text(g->kind));
-	json_object_object_add(o, "state", mk_json_text(states[g->state]));
-	json_object_array_add(blocks, o);
+	mk_pool_truth_block(blocks, g->va, g->bytes, w->tag,
+			    mk_pool_name(w->pool), g->kind, states[g->state]);
 }
 
-static void walk_add(struct mk *m, uint32_t tag, bool paged, uint64_t bytes)
+const char *mk_pool_side(enum mk_pool pool)
+{
+	return pool == MK_POOL_SESSION ? "session"
+		: mk_pool_is_paged(pool) ? "paged" : "nonpaged";
+}
+
+void mk_pool_truth_extra(struct mk *m, uint32_t tag, const char *pool,
+			 uint64_t bytes)
 {
 	struct json_object *tags = mk_truth(m, "walk_tags"), *o, *side, *v;
-	const char *pool = paged ? "paged" : "nonpaged";
-	char key[5] = { 0 };
+	char key[17];
 
-	memcpy(key, &tag, 4);
+	mk_tag_text(tag, key);
 	if (!json_object_object_get_ex(tags, key, &o)) {
 		o = json_object_new_object();
 		json_object_object_add(tags, key, o);
@@ -277,12 +297,6 @@ static void walk_add(struct mk *m, uint32_t tag, bool paged, uint64_t bytes)
 	json_object_int_inc(v, (int64_t)bytes);
 }
 
-void mk_pool_truth_extra(struct mk *m, uint32_t tag, bool paged,
-			 uint64_t bytes)
-{
-	walk_add(m, tag, paged, bytes);
-}
-
 // Blocks in use by tag and pool: what a walk has to find.
 static void truth_tags(struct mk *m)
 {
@@ -293,7 +307,8 @@ static void truth_tags(struct mk *m)
 		const struct mk_want *w = &s->wants.v[g->want];
 		if (g->state != MK_GOT_USED)
 			continue;
-		walk_add(m, w->tag, mk_pool_is_paged(w->pool), g->bytes);
+		mk_pool_truth_extra(m, w->tag, mk_pool_side(w->pool),
+				    g->bytes);
 	}
 }
 
@@ -340,7 +355,7 @@ static void fixed_objects(struct mk *m)
 		mk_map(m, e.va, e.bytes, &opt);
 		mk_big_add(m, &e);
 		mk_tag_add(m, e.tag, i == 1, 1, 0, e.bytes);
-		mk_pool_truth_extra(m, e.tag, i == 1, e.bytes);
+		mk_pool_truth_extra(m, e.tag, mk_pool_side(e.pool), e.bytes);
 		m->pool->pages[e.pool] += MK_PAGES(e.bytes);
 	}
 }
@@ -370,7 +385,7 @@ static void usage_from_pages(struct mk *m)
 
 void mk_pool_run(struct mk *m)
 {
-	struct mk_pool_state *s = state(m);
+	struct mk_pool_state *s = mk_pool_get(m);
 	uint32_t *order = mk_calloc(s->got.n + 1, sizeof(*order));
 
 	if (mk_has_symbol(m, "ExpPoolQuotaCookie")) {
@@ -405,12 +420,14 @@ void mk_pool_finish(struct mk *m)
 	struct mk_pool_state *s = m->pool;
 	struct json_object *blocks;
 
+	mk_special_place(m);
 	allocator(m)->finish(m);
 	if (!s->exact)
 		return;
 	blocks = json_object_new_array();
 	for (size_t i = 0; i < s->got.n; i++)
 		truth_block(m, blocks, &s->got.v[i]);
+	mk_special_truth(m, blocks);
 	json_object_object_add(m->truth, "blocks", blocks);
 	truth_tags(m);
 }
@@ -427,6 +444,7 @@ void mk_pool_free(struct mk *m)
 	}
 	psc_vec_free(&s->wants);
 	psc_vec_free(&s->got);
+	psc_vec_free(&s->special);
 	free(s);
 	m->pool = NULL;
 }

@@ -12,10 +12,11 @@
 
 #include "big.h"
 #include "recipe.h"
+#include "special.h"
 
 static inline bool mk_pool_is_paged(enum mk_pool p)
 {
-	return p == MK_POOL_PAGED || p == MK_POOL_MMST;
+	return p >= MK_POOL_PAGED;
 }
 
 /** Largest request that gets a pool header (pool 2.6, 3.11). */
@@ -29,6 +30,7 @@ struct mk_want {
 	uint64_t count, freed, cached;
 	uint64_t process;	/**< EPROCESS that pays, 0 = none. */
 	bool aligned;		/**< Cache-aligned. */
+	bool global;		/**< Session pool in the system's counters. */
 	const char *fill;	/**< Text that fills the data, or NULL. */
 	char *label;
 	size_t first;		/**< Its blocks in mk_pool_state.got. */
@@ -71,7 +73,8 @@ struct mk_pool_state {
 	uint64_t rng;
 	uint64_t cookie;	/**< ExpPoolQuotaCookie; 0 before Windows 8. */
 	void *allocator;	/**< Its private state. */
-	uint64_t next[2];	/**< Address space handed out, [paged]. */
+	uint64_t next[MK_AREAS];	/**< Address space handed out. */
+	PSC_VEC(struct mk_special) special;
 	bool exact;		/**< Pages decide the usage counters. */
 	uint64_t pages[MK_POOLS];	/**< Committed, big ones included. */
 };
@@ -85,11 +88,22 @@ void mk_pool_run(struct mk *m);
 /** Write pages and lists, once the descriptors and heaps exist. */
 void mk_pool_finish(struct mk *m);
 /** Address space for pool pages. */
-uint64_t mk_pool_reserve(struct mk *m, bool paged, uint64_t bytes,
+uint64_t mk_pool_reserve(struct mk *m, enum mk_pool pool, uint64_t bytes,
 			 uint64_t align);
-/** Add to the truth what a walk finds beyond the recipe's blocks. */
-void mk_pool_truth_extra(struct mk *m, uint32_t tag, bool paged,
+/** State of the pool, made when missing. */
+struct mk_pool_state *mk_pool_get(struct mk *m);
+/** Count what the pool's own code would: a session has its own tags. */
+void mk_pool_charge(struct mk *m, enum mk_pool pool, uint32_t tag,
+		    uint64_t allocs, uint64_t frees, uint64_t bytes);
+/** Add to the truth what a walk finds in use: "nonpaged", "paged", …. */
+void mk_pool_truth_extra(struct mk *m, uint32_t tag, const char *side,
 			 uint64_t bytes);
+/** Where the report counts a pool's blocks: its three sides. */
+const char *mk_pool_side(enum mk_pool pool);
+/** A row of the truth's blocks. */
+void mk_pool_truth_block(struct json_object *blocks, uint64_t va,
+			 uint64_t bytes, uint32_t tag, const char *pool,
+			 const char *kind, const char *state);
 /** @p count allocations of the entry's tag, size and pool. */
 void mk_pool_big_want(struct mk *m, const struct mk_big_entry *e,
 		      uint64_t count);

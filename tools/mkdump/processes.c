@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session.h"
+
 #define OBJECT_HEADER 0x40u	/**< Room in front of an object. */
 #define STACK_BYTES 0x6000u
 
@@ -205,6 +207,7 @@ void mk_do_process(struct mk *m, struct mk_args *a)
 	mk_field_opt(m, p, "_EPROCESS.ProcessQuotaPeak[0]", v[2] + 0x1000);
 	mk_field_opt(m, p, "_EPROCESS.ProcessQuotaPeak[1]", v[3] + 0x1000);
 	handle_table(m, p, row.pid, v[4]);
+	row.in_session = session;
 	if (session)
 		mk_field(m, p, "_EPROCESS.Session",
 			 session_of(m, mk_number(m, session)));
@@ -274,6 +277,7 @@ void mk_processes_finish(struct mk *m)
 		psc_put64(root + self * 8,
 			  s->v.v[i].root << 12 | 0x8000000000000063);
 	}
+	mk_session_hide(m);
 	if (s->truth)
 		json_object_array_sort(s->truth, by_pid);
 }

@@ -13,6 +13,7 @@ struct mk_session {
 struct mk_process {
 	uint64_t pid, va, commit;
 	uint64_t root;		/**< Frame of its top page table. */
+	bool in_session;
 };
 
 struct mk_processes {

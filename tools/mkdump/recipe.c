@@ -211,6 +211,29 @@ uint64_t mk_key_num(struct mk_args *a, const char *key, uint64_t otherwise)
 	return s ? mk_number(a->m, s) : otherwise;
 }
 
+struct mk_range mk_key_range(struct mk_args *a, const char *key)
+{
+	const char *text = mk_key(a, key), *dots;
+	struct mk_range r;
+	char low[32];
+
+	if (!text)
+		mk_fail(a->m, "%s= is missing", key);
+	dots = strstr(text, "..");
+	snprintf(low, sizeof(low), "%.*s",
+		 dots ? (int)(dots - text) : (int)strlen(text), text);
+	r.low = mk_number(a->m, low);
+	r.high = dots ? mk_number(a->m, dots + 2) : r.low;
+	if (!r.low || r.high < r.low)
+		mk_fail(a->m, "%s '%s' is no range", key, text);
+	return r;
+}
+
+uint64_t mk_random_in(uint64_t *state, struct mk_range r)
+{
+	return r.low + mk_random_below(state, r.high - r.low + 1);
+}
+
 uint64_t mk_word_num(struct mk_args *a, size_t i)
 {
 	return mk_number(a->m, mk_word(a, i));

@@ -28,6 +28,13 @@ const char *mk_word_opt(struct mk_args *a, size_t i);
 const char *mk_key(struct mk_args *a, const char *key);
 uint64_t mk_key_num(struct mk_args *a, const char *key, uint64_t otherwise);
 uint64_t mk_word_num(struct mk_args *a, size_t i);
+/** Both bounds inclusive. */
+struct mk_range {
+	uint64_t low, high;
+};
+/** "0x40" or "0x40..0x200", above 0; fails when missing. */
+struct mk_range mk_key_range(struct mk_args *a, const char *key);
+uint64_t mk_random_in(uint64_t *state, struct mk_range r);
 /** Is the plain word @p flag there? */
 bool mk_flag(struct mk_args *a, const char *flag);
 /** Decimal or 0x number, with suffix K, M, G or T (times 1024). */

@@ -27,10 +27,12 @@ static const struct region regions[] = {
 	{"KernelStacks", {-1, 8, 8, 8, 8}, {-1, 15, 14, 14, 14}},
 	{"SystemImages", {13, 13, 11, 12, 13}, {-1, 12, 12, 12, 12}},
 	{"Session", {10, 12, 10, 10, 10}, {-1, 1, 1, 1, 1}},
+	{"SpecialPool", {9, 11, -1, -1, -1}, {-1, 13, -1, -1, -1}},
+	{"SpecialPoolPaged", {-1, 10, -1, -1, -1}, {-1, 7, -1, -1, -1}},
 };
 
 // regions[] in the order of enum mk_area.
-static const uint8_t region_of[MK_AREAS] = {0, 1, 2, 3, 4};
+static const uint8_t region_of[MK_AREAS] = {0, 1, 2, 3, 4, 5, 6};
 
 static unsigned int column(uint32_t family)
 {
@@ -74,7 +76,8 @@ static void regions_10(struct mk *m)
 {
 	// Areas in rising order of their bases, as the report lists them.
 	static const enum mk_area order[MK_AREAS] = {
-		MK_NONPAGED, MK_PAGED, MK_STACKS, MK_SESSION, MK_IMAGES,
+		MK_NONPAGED, MK_PAGED, MK_STACKS, MK_SESSION, MK_SPECIAL,
+		MK_SPECIAL_PAGED, MK_IMAGES,
 	};
 	struct json_object *list = json_object_new_array();
 	unsigned int col = column(m->family);
@@ -86,6 +89,9 @@ static void regions_10(struct mk *m)
 		const struct mk_area_state *a = &m->area[order[i]];
 		const struct region *r = &regions[region_of[order[i]]];
 
+		// A machine without special pool has made no room for it.
+		if (order[i] >= MK_SPECIAL && a->next == a->base)
+			continue;
 		if (types && r->type[col] >= 0)
 			put_types(m, types, a->base, a->bytes, r->type[col]);
 		if (!table || r->index[col] < 0)
@@ -94,7 +100,8 @@ static void regions_10(struct mk *m)
 
 		mk_write64(m, e, a->base);
 		mk_write64(m, e + 8, a->bytes);
-		put_truth(m, list, r->name, a);
+		put_truth(m, list, order[i] == MK_SPECIAL && col
+			  ? "SpecialPoolNonPaged" : r->name, a);
 	}
 	// No published text names the regions of later kernels.
 	if (m->family > 22000)

@@ -12,6 +12,8 @@
 #include "big.h"
 #include "counters.h"
 #include "kernel.h"
+#include "session.h"
+#include "special.h"
 
 #define LFH_ACTIVATES_AT 17u	// the n-th request of a class
 #define PAGES_MAX 0x7f000u	// SegContexts[0].MaxAllocationSize
@@ -38,10 +40,11 @@ static void segheap_init(struct mk *m)
 	struct segheap *s = mk_calloc(1, sizeof(*s));
 
 	m->pool->allocator = s;
-	for (int i = 0; i < MK_POOLS; i++) {
+	for (int i = 0; i < MK_POOL_SESSION; i++) {
 		s->heap[i].kind = (enum mk_pool)i;
 		s->heap[i].va = mk_heap(m, 0, heap_type[i]);
 	}
+	s->heap[MK_POOL_SESSION].kind = MK_POOL_SESSION;
 	uint64_t globals = mk_symbol(m, "RtlpHpHeapGlobals");
 	s->key = mk_read64(m, globals);
 	s->lfh_key = mk_read64(m, globals + 8);
@@ -70,8 +73,7 @@ static void alloc_large(struct mk *m, struct sg_heap *h, struct mk_got *g)
 	struct sg_large l = { .pages = MK_PAGES(g->request) };
 	struct mk_map_opt opt = { .nx = h->kind != MK_POOL_NONPAGED };
 
-	l.va = mk_pool_reserve(m, mk_pool_is_paged(h->kind),
-			       l.pages * MK_PAGE, 0x10000);
+	l.va = mk_pool_reserve(m, h->kind, l.pages * MK_PAGE, 0x10000);
 	mk_map(m, l.va, l.pages * MK_PAGE, &opt);
 	l.node = sg_vs_meta(m, h, (uint32_t)mk_sizeof(m, "_HEAP_LARGE_ALLOC_DATA"));
 	h->large_pages += l.pages;
@@ -106,6 +108,8 @@ static void segheap_alloc(struct mk *m, struct mk_got *g)
 	struct sg_heap *h = &segheap(m)->heap[w->pool];
 
 	g->slot = (uint32_t)w->pool;
+	if (!h->va)
+		h->va = mk_session_heap(m);
 	if (g->request > MK_POOL_SMALL_MAX) {
 		alloc_big(m, h, g);
 		return;
@@ -163,6 +167,35 @@ void sg_block_write(struct mk *m, const struct mk_got *g, uint64_t va,
 	mk_data_write(m, w, at + SG_UNIT, (second.units - 1u) * SG_UNIT);
 	if (distance > 1)
 		mk_write64(m, va + SG_UNIT, at ^ m->pool->cookie);
+}
+
+// --- special pool ------------------------------------------------------------
+
+/*
+ * A heap of its own for each type (pool 3.10): a page for the allocation and
+ * one unit behind it that stays without memory. Its pages are no pool usage.
+ */
+uint64_t sg_special_page(struct mk *m, enum mk_pool pool)
+{
+	struct sg_heap *h = &segheap(m)->special[pool];
+	uint64_t pages[MK_POOLS], va;
+	char path[80];
+
+	if (!h->va) {
+		snprintf(path, sizeof(path),
+			 "_EX_POOL_HEAP_MANAGER_STATE.SpecialHeaps[%u]",
+			 heap_type[pool]);
+		h->kind = pool;
+		h->va = mk_alloc(m, MK_NONPAGED,
+				 mk_sizeof(m, "_SEGMENT_HEAP"));
+		mk_field(m, h->va, "_SEGMENT_HEAP.Signature", SG_SIGNATURE);
+		mk_write64(m, mk_symbol(m, "ExPoolState") + mk_offset(m, path),
+			   h->va);
+	}
+	memcpy(pages, m->pool->pages, sizeof(pages));
+	va = sg_range_new(m, h, SG_PAGES, 1, 0, true);
+	memcpy(m->pool->pages, pages, sizeof(pages));
+	return va;
 }
 
 // --- trees -------------------------------------------------------------------
@@ -268,6 +301,7 @@ static void write_heap(struct mk *m, struct sg_heap *h)
 	static const uint64_t env[MK_POOLS] = {
 		[MK_POOL_NONPAGED] = 0x02000100, [MK_POOL_NX] = 0x02000103,
 		[MK_POOL_PAGED] = 0x01000002, [MK_POOL_MMST] = 0x0500000a,
+		[MK_POOL_SESSION] = 0x01000002,
 	};
 	uint64_t vs = sg_heap_member(m, h, "VsContext");
 	uint64_t lfh = sg_heap_member(m, h, "LfhContext");
@@ -333,7 +367,12 @@ static void segheap_finish(struct mk *m)
 	struct segheap *s = segheap(m);
 
 	for (int i = 0; i < MK_POOLS; i++) {
-		heap_finish(m, &s->heap[i]);
+		if (s->special[i].va)
+			heap_finish(m, &s->special[i]);
+		if (s->heap[i].va)
+			heap_finish(m, &s->heap[i]);
+		if (i == MK_POOL_SESSION)
+			break;
 		for (unsigned int n = 1; n < m->n_nodes; n++) {
 			struct sg_heap empty = {
 				.kind = (enum mk_pool)i,

@@ -12,6 +12,7 @@
 #include "pool.h"
 
 #define SG_UNIT 0x10u
+#define SG_SIGNATURE 0xddeeddeeu
 #define SG_NO_GOT UINT32_MAX
 #define SG_LFH_MAX 0x200u	/**< Largest block of the LFH, with header. */
 #define SG_BUCKETS 33		/**< LFH classes 16*b up to SG_LFH_MAX. */
@@ -84,6 +85,7 @@ struct sg_heap {
 
 struct segheap {
 	struct sg_heap heap[MK_POOLS];
+	struct sg_heap special[MK_POOLS];	/**< va 0: not used. */
 	uint64_t key, lfh_key;
 	bool new_layout;	/**< 26100: one-bit LFH bitmaps, VS slots. */
 };

@@ -33,7 +33,7 @@ static struct sg_segment *segment_new(struct mk *m, struct sg_heap *h,
 	struct mk_map_opt opt = { .nx = h->kind != MK_POOL_NONPAGED };
 	uint64_t header = (uint64_t)s->first << s->shift;
 
-	seg.va = mk_pool_reserve(m, mk_pool_is_paged(h->kind), s->bytes,
+	seg.va = mk_pool_reserve(m, h->kind, s->bytes,
 				 s->bytes);
 	// The header is 0x2000 bytes whatever the unit.
 	mk_map(m, seg.va, PSC_MIN(header, 0x2000ull), &opt);

@@ -65,6 +65,21 @@ void mk_tag_add(struct mk *m, uint32_t tag, bool paged, uint64_t allocs,
 	add(paged ? &t->paged : &t->nonpaged, &more);
 }
 
+void mk_session_tag_add(struct mk *m, uint32_t tag, uint64_t allocs,
+			uint64_t frees, uint64_t bytes)
+{
+	struct mk_tags *t = m->tags;
+	struct mk_tag_counts more = {allocs, frees, bytes};
+	size_t i = 0;
+
+	while (i < t->session.n && t->session.v[i].key != tag)
+		i++;
+	if (i == t->session.n &&
+	    !psc_vec_push(&t->session, (struct mk_tag){.key = tag}))
+		mk_fail(m, "out of memory");
+	add(&t->session.v[i].paged, &more);
+}
+
 /** "allocs/frees/bytes". */
 static struct mk_tag_counts parse_counts(const struct mk *m, const char *text)
 {
@@ -291,6 +306,9 @@ static void session_table(struct writer *w)
 	struct mk *m = w->m;
 	struct mk_tags *t = m->tags;
 	uint64_t entries = 0x80, session, va;
+
+	while (entries < t->session.n * 2)
+		entries *= 2;
 
 	if (!t->session.n)
 		return;

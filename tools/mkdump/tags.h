@@ -28,6 +28,9 @@ struct mk_tags {
  */
 void mk_tag_add(struct mk *m, uint32_t tag, bool paged, uint64_t allocs,
 		uint64_t frees, uint64_t bytes);
+/** The same for the paged pool of session 1. */
+void mk_session_tag_add(struct mk *m, uint32_t tag, uint64_t allocs,
+			uint64_t frees, uint64_t bytes);
 /** Four characters to the tag's number; \xNN for bytes. */
 uint32_t mk_tag_number(const struct mk *m, const char *text);
 /** As reports write it: bytes outside 0x20..0x7e as \xNN. */
