@@ -98,8 +98,8 @@ void rec_read_code(struct rec *r)
 	cs_insn *in = cs_malloc(cs);
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(entries); i++) {
 		uint64_t va;
-		if (rec_symbol(r, entries[i], &va) && is_code(r, va))
-			enqueue(&q, va);
+		if (rec_symbol(r, entries[i], &va))
+			enqueue(&q, va);	// a function by its name
 	}
 	for (size_t i = 0; in && i < q.n; i++)
 		sweep(r, cs, in, q.v[i], &q);

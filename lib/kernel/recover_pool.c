@@ -227,16 +227,11 @@ static void tags_guard(struct tags *t)
 	free(t->key);
 }
 
-void rec_find_track(struct rec *r, struct psc_proof *p)
+/** Entry sizes of the family for which a tag table is at @p table. */
+static size_t try_table(const struct rec *r, uint64_t table, struct tags *best)
 {
-	uint64_t var, table, tried[4] = { 0 };
-	size_t n_tried = 0, fits = 0;	// entry sizes
-	PSC_CLEANUP(tags_guard) struct tags best = { 0 };
-	if (!rec_symbol(r, "PoolTrackTable", &var) ||
-	    !rec_u64(r, var, &table) || !rec_is_kernel_va(r, table)) {
-		rec_says(r, p, "KDBG does not lead to a table");
-		return;
-	}
+	uint64_t tried[4] = { 0 };
+	size_t n_tried = 0, fits = 0;
 	for (size_t i = 0; i < r->layouts->n; i++) {
 		uint64_t e = rec_sizeof(&r->layouts->v[i],
 					"_POOL_TRACKER_TABLE");
@@ -246,8 +241,43 @@ void rec_find_track(struct rec *r, struct psc_proof *p)
 		if (seen || n_tried == PSC_ARRAY_SIZE(tried))
 			continue;
 		tried[n_tried++] = e;
-		fits += try_entry(r, table, e, &best);
+		fits += try_entry(r, table, e, best);
 	}
+	return fits;
+}
+
+/** The variable by name, else what pool code touches and leads to a tag table:
+ *  several may (ExPoolTagTables begins with it), but to one table only. */
+static bool find_track_variable(const struct rec *r, uint64_t *var)
+{
+	uint64_t table, found = 0;
+	if (rec_symbol(r, "PoolTrackTable", var))
+		return true;
+	for (size_t i = 0; i < r->n_code_hits; i++) {
+		PSC_CLEANUP(tags_guard) struct tags t = { 0 };
+		if (!rec_u64(r, r->code_hits[i], &table) ||
+		    !rec_is_kernel_va(r, table) ||
+		    table - r->in.base < r->in.size ||
+		    try_table(r, table, &t) != 1)
+			continue;
+		if (found && found != table)
+			return false;
+		found = table;
+		*var = r->code_hits[i];
+	}
+	return found;
+}
+
+void rec_find_track(struct rec *r, struct psc_proof *p)
+{
+	uint64_t var, table;
+	PSC_CLEANUP(tags_guard) struct tags best = { 0 };
+	if (!find_track_variable(r, &var) || !rec_u64(r, var, &table) ||
+	    !rec_is_kernel_va(r, table)) {
+		rec_says(r, p, "neither KDBG nor code leads to a table");
+		return;
+	}
+	size_t fits = try_table(r, table, &best);
 	p->address = var;
 	if (fits != 1) {
 		p->contradiction = fits > 1;
@@ -261,6 +291,7 @@ void rec_find_track(struct rec *r, struct psc_proof *p)
 			rec_refute(&r->layouts->v[i], REC_TRACK);
 	p->proven = true;
 	r->track_table = table;
+	rec_add_symbol(r, "PoolTrackTable", var);
 	rec_says(r, p, "all %zu keys at their hash with %zu entries of 0x%"
 		 PRIx64 " bytes, and with no other size of an entry", best.n,
 		 ((size_t)1 << best.shift) + 1, best.entry);

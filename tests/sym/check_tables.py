@@ -150,7 +150,9 @@ def ask_tables(program, tables, wanted):
             cut = version not in builds and name in ("_KPRCB", "_KPCR")
             if cut:
                 continue
-            program.ask(f"Z {name}", expect(f"{size:x}", wanted.type(name)))
+            if size:
+                program.ask(f"Z {name}",
+                            expect(f"{size:x}", wanted.type(name)))
             for path, bit, bits, count in paths(types, name):
                 kept = wanted.type(name) and wanted.member(name, path)
                 program.ask(f"F {name}.{path}", expect_member(
