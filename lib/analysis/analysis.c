@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "analysis/analysis.h"
 
+#include "analysis/callers.h"
 #include "analysis/vm.h"
 #include "base/bytes.h"
 #include "pool/tagtable.h"
@@ -78,6 +79,7 @@ void psc_analysis_deinit(struct psc_analysis *a)
 	psc_tag_table_free(a->tag_table);
 	psc_vm_free(a->vm);
 	psc_pool_view_free(a->view);
+	psc_dump_callers_free(a->callers);
 }
 
 struct psc_error *psc_analysis_modules(struct psc_analysis *a,

@@ -13,6 +13,7 @@
 #include "kernel/process.h"
 #include "psc/psc.h"
 
+struct psc_dump_callers;
 struct psc_pooltags;
 struct psc_pool_view;
 struct psc_tag_table;
@@ -36,6 +37,7 @@ struct psc_analysis {
 	struct psc_tag_table *tag_table;
 	struct psc_vm *vm;
 	struct psc_pool_view *view;	/**< analysis/walk.h */
+	struct psc_dump_callers *callers; /**< analysis/callers.h */
 };
 
 /**

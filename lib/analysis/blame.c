@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Whose fault: the suspect block's tag, its driver, and who paid for it.
+#include "analysis/callers.h"
 #include "analysis/check.h"
 
 #include <string.h>
@@ -11,7 +12,12 @@ const char *psc_check_module(const struct psc_check *c, uint32_t tag)
 {
 	struct psc_pooltag t;
 
-	return tag && psc_pooltag_find(c->a->tags, tag, &t) ? t.binary : NULL;
+	if (!tag)
+		return NULL;
+	if (psc_pooltag_find(c->a->tags, tag, &t) && t.binary)
+		return t.binary;
+	// No list knows it: does a driver's own code?
+	return psc_callers_driver(c->a, tag);
 }
 
 /** Process that pays for the block at @p va, 0 = nobody or not known. */

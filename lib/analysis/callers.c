@@ -82,53 +82,68 @@ static void open_names(const struct psc_analysis *a,
 	}
 }
 
-/** One run: which tags, and what was found. */
-struct dump_callers {
-	uint32_t tags[PSC_CALLERS_TOP];
-	size_t n_tags;
-	bool summary;		/**< Only large tags that no list knows. */
+/** Found once per analysis, whichever section asks first. */
+struct psc_dump_callers {
 	struct dump_images images;
 	struct psc_callsites *sites;
+	bool failed;
 };
 
-static struct psc_error *find(struct psc_analysis *a, struct dump_callers *d,
-			      const struct psc_modules *m)
+void psc_dump_callers_free(struct psc_dump_callers *d)
 {
+	if (!d)
+		return;
+	psc_callsites_free(d->sites);
+	free_images(&d->images);
+	free(d);
+}
+
+static struct psc_error *find(struct psc_analysis *a, const uint32_t *tags,
+			      size_t n_tags)
+{
+	struct psc_dump_callers *d = calloc(1, sizeof(*d));
 	char *cache = psc_callers_cache_dir();
 	struct psc_code_options opt = {
 		.cache_dir = cache,
-		.index_tags = d->tags,
-		.n_index_tags = d->n_tags,
+		.index_tags = tags,
+		.n_index_tags = n_tags,
 	};
-	struct psc_error *err;
+	const struct psc_modules *m;
+	struct psc_error *err = d ? psc_analysis_modules(a, &m) : &psc_nomem;
 
 	if (a->progress)
 		opt.progress = *a->progress;
-	err = make_images(a, m, &d->images)
-		? psc_callsites_find(d->images.code, d->images.n, &opt,
-				     &d->sites)
-		: &psc_nomem;
+	if (!err)
+		err = make_images(a, m, &d->images)
+			? psc_callsites_find(d->images.code, d->images.n, &opt,
+					     &d->sites)
+			: &psc_nomem;
 	free(cache);
+	// A failure is kept as well: the next one who asks need not try.
+	if (d && err)
+		d->failed = true;
+	psc_dump_callers_free(a->callers);
+	a->callers = d;
 	return err;
 }
 
-static void fill(struct psc_analysis *a, struct dump_callers *d,
-		 const struct psc_modules *m,
-		 const struct psc_tag_table *counters)
+static void fill(struct psc_analysis *a, bool summary, const uint32_t *tags,
+		 size_t n_tags, const struct psc_tag_table *counters)
 {
+	struct psc_dump_callers *d = a->callers;
 	struct psc_caller_list list = {
 		.sites = d->sites, .image = d->images.named,
 		.tag_pattern = a->req->tag_pattern, .counters = counters,
-		.only = d->summary ? d->tags : NULL,
-		.n_only = d->summary ? d->n_tags : 0,
+		.only = summary ? tags : NULL,
+		.n_only = summary ? n_tags : 0,
 	};
 
-	open_names(a, m, &d->images, &list);
+	open_names(a, a->modules, &d->images, &list);
 	psc_callers_fill(a->root, &list);
-	if (d->summary) {
-		psc_callers_findings(a, d->tags, d->n_tags);
-	} else if (d->n_tags) {
-		char *text = psc_callers_sentence(a->root, d->tags[0]);
+	if (summary) {
+		psc_callers_findings(a, tags, n_tags);
+	} else if (n_tags) {
+		char *text = psc_callers_sentence(a->root, tags[0]);
 		psc_set_str(a->root, "ticket", text);
 		free(text);
 	}
@@ -136,15 +151,14 @@ static void fill(struct psc_analysis *a, struct dump_callers *d,
 
 struct psc_error *psc_analyse_callers(struct psc_analysis *a)
 {
-	const struct psc_modules *m;
 	const struct psc_tag_table *counters = NULL;
-	struct dump_callers d = {
-		.summary = !(a->req->required & PSC_SECTION_CALLSITES),
-	};
+	bool summary = !(a->req->required & PSC_SECTION_CALLSITES);
+	uint32_t tags[PSC_CALLERS_TOP];
+	size_t n = 0;
 	struct psc_error *err = psc_analysis_need_pages(a, "driver code");
 
 	// The other sections say what the dump lacks; a summary adds nothing.
-	if (err && d.summary && err->code == PSC_ERR_ABSENT) {
+	if (err && summary && err->code == PSC_ERR_ABSENT) {
 		psc_error_free(err);
 		return NULL;
 	}
@@ -152,19 +166,34 @@ struct psc_error *psc_analyse_callers(struct psc_analysis *a)
 		return err;
 	// Without counters rows lack what is outstanding.
 	psc_error_free(psc_analysis_tag_table(a, &counters));
-	if (d.summary && counters)
-		d.n_tags = psc_callers_top_tags(a, counters, d.tags);
-	else if (single_tag(a->req->tag_pattern, &d.tags[0]))
-		d.n_tags = 1;
+	if (summary && counters)
+		n = psc_callers_top_tags(a, counters, tags);
+	else if (single_tag(a->req->tag_pattern, &tags[0]))
+		n = 1;
 	// The short report pays only when there is something to explain.
-	if (d.summary && !d.n_tags)
+	if (summary && !n)
 		return NULL;
-	err = psc_analysis_modules(a, &m);
+	if (!a->callers || a->callers->failed)
+		err = find(a, tags, n);
 	if (!err)
-		err = find(a, &d, m);
-	if (!err)
-		fill(a, &d, m, counters);
-	psc_callsites_free(d.sites);
-	free_images(&d.images);
+		fill(a, summary, tags, n, counters);
 	return err;
+}
+
+const char *psc_callers_driver(struct psc_analysis *a, uint32_t tag)
+{
+	if (!a->callers)
+		psc_error_free(find(a, NULL, 0));
+	if (!a->callers || a->callers->failed)
+		return NULL;
+	for (size_t i = 0; i < a->callers->sites->n; i++) {
+		const struct psc_code_module *m = &a->callers->sites->v[i];
+		for (size_t k = 0; k < m->n; k++) {
+			const struct psc_callsite *s = &m->v[k];
+			if (s->has_tag && s->tag_mask == UINT32_MAX &&
+			    (s->tag & PSC_TAG_MASK) == (tag & PSC_TAG_MASK))
+				return m->name;
+		}
+	}
+	return NULL;
 }

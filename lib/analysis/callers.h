@@ -47,6 +47,11 @@ size_t psc_callers_top_tags(const struct psc_analysis *a,
 void psc_callers_findings(struct psc_analysis *a, const uint32_t *tags,
 			  size_t n);
 
+/** Driver in whose code a call with @p tag was found, or NULL. Looks through
+ *  all drivers at the first question. */
+const char *psc_callers_driver(struct psc_analysis *a, uint32_t tag);
+void psc_dump_callers_free(struct psc_dump_callers *d);
+
 /** The user's folder for results of this kind; caller frees. May be NULL. */
 char *psc_callers_cache_dir(void);
 

@@ -311,7 +311,7 @@ enum psc_next psc_eval_call(struct psc_eval *x, const struct psc_insn *in)
 		return PSC_NEXT_END;
 	if (c.local) {
 		sum = psc_summary_of(x->e, c.rva);
-		mask &= sum.clobbers | 1;
+		mask &= sum.clobbers;
 		if (!sum.returns)
 			return PSC_NEXT_END;
 	}
@@ -325,7 +325,9 @@ enum psc_next psc_eval_call(struct psc_eval *x, const struct psc_insn *in)
 	if (m == 0x14c)
 		clean_stack(x, in, &c, &sum);
 	clobber(x, mask);
-	x->s->reg[0] = result;
+	// A callee that leaves it alone (stack probes) has no result.
+	if (mask & 1)
+		x->s->reg[0] = result;
 	return PSC_NEXT;
 }
 
