@@ -5,9 +5,11 @@ cause, and nothing else is reported.
 
 usage: test_check.py FIXTURES
 """
+import json
 import sys
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import report_test
 from fixture import machine
@@ -85,6 +87,54 @@ def a_bit_of_a_chunk_header_flips():
         one(kernel, "flip b.2+0xfffffffffffffff2 2", ("V2",), "bit-flip")
 
 
-report_test.main([healthy, a_string_runs_over_the_next_header,
+# The parts of SARIF 2.1.0 that are written.
+SARIF = {
+    "type": "object", "required": ["version", "runs", "$schema"],
+    "properties": {
+        "version": {"const": "2.1.0"},
+        "runs": {"type": "array", "minItems": 1, "items": {
+            "type": "object", "required": ["tool", "results"],
+            "properties": {
+                "tool": {"required": ["driver"], "properties": {"driver": {
+                    "required": ["name", "version", "rules"],
+                    "properties": {"rules": {"type": "array", "items": {
+                        "required": ["id"]}}}}}},
+                "results": {"type": "array", "items": {
+                    "required": ["ruleId", "level", "message", "locations"],
+                    "properties": {
+                        "level": {"enum": ["error", "warning"]},
+                        "message": {"required": ["text"]},
+                        "locations": {"items": {
+                            "required": ["physicalLocation"],
+                            "properties": {"physicalLocation": {
+                                "required": ["artifactLocation", "address"],
+                            }}}}}}}}}}}}
+
+
+def files_for_build_systems():
+    for lines, status in ((["flip b.2+2 3"], 4), ([], 0)):
+        with tempfile.TemporaryDirectory() as folder:
+            dump, _ = machine(folder, ["", *BLOCKS, *lines])
+            sarif, junit = Path(folder) / "s", Path(folder) / "j"
+            done = report_test.run("check", dump, f"--sarif={sarif}",
+                                   f"--junit={junit}")
+            assert done.returncode == status
+            value = json.loads(sarif.read_text())
+            suite = ElementTree.parse(junit).getroot()
+        try:
+            import jsonschema
+            jsonschema.Draft7Validator(SARIF).validate(value)
+        except ImportError:
+            pass
+        results = value["runs"][0]["results"]
+        assert len(results) == len(lines)
+        assert all(r["ruleId"] == "V6" for r in results)
+        assert suite.get("failures") == str(len(lines))
+        assert len(suite.findall("testcase/failure")) == len(lines)
+        assert len(suite.findall("testcase")) == 1
+    assert report_test.run("check", "x", "--sarif").returncode == 2
+
+
+report_test.main([healthy, files_for_build_systems, a_string_runs_over_the_next_header,
                   a_bit_of_BlockSize_flips, a_bit_of_the_tag_flips,
                   a_bit_of_a_chunk_header_flips])

@@ -4,6 +4,8 @@
 
 enum {
 	KEY_SUSPECT = 256,
+	KEY_SARIF,
+	KEY_JUNIT,
 };
 
 struct args {
@@ -14,6 +16,10 @@ struct args {
 static const struct argp_option options[] = {
 	{ "suspect", KEY_SUSPECT, NULL, 0,
 	  "judge also by places where one check alone fails", 0 },
+	{ "sarif", KEY_SARIF, "FILE", 0, "also write the findings as SARIF "
+	  "2.1.0", 0 },
+	{ "junit", KEY_JUNIT, "FILE", 0, "also write the findings as JUnit XML",
+	  0 },
 	{ 0 },
 };
 
@@ -27,6 +33,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_SUSPECT:
 		a->req.suspect = true;
+		return 0;
+	case KEY_SARIF:
+		a->opt.sarif = arg;
+		return 0;
+	case KEY_JUNIT:
+		a->opt.junit = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		return opt_take_dump(&a->opt, arg) ? 0 : ARGP_ERR_UNKNOWN;

@@ -134,6 +134,24 @@ int opt_complain(struct psc_error *err)
 	return status;
 }
 
+static struct psc_error *write_file(const char *path, struct psc_report *r,
+				    struct psc_error *(*render)(
+					    struct psc_report *, FILE *))
+{
+	struct psc_error *err;
+	FILE *f;
+
+	if (!path)
+		return NULL;
+	f = fopen(path, "w");
+	if (!f)
+		return psc_error_os(errno, "%s", path);
+	err = render(r, f);
+	if (fclose(f) == EOF && !err)
+		err = psc_error_os(errno, "%s", path);
+	return err;
+}
+
 static struct psc_error *print(const struct opt *o, struct psc_report *r,
 			       const char *view)
 {
@@ -163,6 +181,10 @@ int opt_run(const struct opt *o, const struct psc_request *req,
 	progress_done(&progress);
 	if (!err)
 		err = print(o, r, view);
+	if (!err)
+		err = write_file(o->sarif, r, psc_render_sarif);
+	if (!err)
+		err = write_file(o->junit, r, psc_render_junit);
 	if (err)
 		status = opt_complain(err);
 	else

@@ -15,6 +15,7 @@ struct opt {
 	struct psc_options open;
 	const char *dump;	/**< The first argument. */
 	bool json;
+	const char *sarif, *junit; /**< Files to write besides, or NULL. */
 };
 
 /** Children of a command's argp; its parser sets child_inputs[0] to the

@@ -171,6 +171,12 @@ int psc_report_status(struct psc_report *r, bool judging);
 PSC_NODISCARD struct psc_error *
 psc_render_json(struct psc_report *r, FILE *out);
 
+/** The corruption section for build systems: SARIF 2.1.0, JUnit XML. */
+PSC_NODISCARD struct psc_error *
+psc_render_sarif(struct psc_report *r, FILE *out);
+PSC_NODISCARD struct psc_error *
+psc_render_junit(struct psc_report *r, FILE *out);
+
 struct psc_text_options {
 	bool colour;		/**< ANSI colours. */
 };
