@@ -32,7 +32,7 @@ const char *psc_block_owner_name(enum psc_block_owner o)
 
 struct page {
 	struct psc_analysis *a;
-	struct psc_value *list;
+	struct psc_value *list, *faults;
 	uint64_t va, start;	/**< The address; its page. */
 	uint64_t previous;	/**< Bytes of the block before. */
 	bool found;		/**< A block holds the address. */
@@ -66,6 +66,25 @@ static void add_block(void *ctx, const struct psc_block *b)
 		p->found = true;
 		p->here = *b;
 	}
+}
+
+static void add_fault(void *ctx, const struct psc_fault *f)
+{
+	struct page *p = ctx;
+	const struct psc_rule_info *r = psc_rule_info(f->rule);
+	struct psc_value *o = psc_add_object(p->faults);
+
+	psc_set_str(o, "rule", r->name);
+	psc_set_str(o, "test", r->test);
+	psc_set_hex(o, "address", f->va);
+	psc_set_hex(o, "found", f->found);
+	if (!f->bits) {
+		psc_set_null(o, "expected");
+		return;
+	}
+	psc_set_hex(o, "expected", f->expected);
+	psc_set_bool(o, "bit_flip", __builtin_popcountll(f->expected ^
+							 f->found) == 1);
 }
 
 /** The tag's line of the list, for the block that was asked for. */
@@ -134,12 +153,14 @@ struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
 		.a = a, .va = a->req->address,
 		.start = a->req->address & ~(uint64_t)(PSC_PAGE_SIZE - 1),
 	};
-	const struct psc_sink sink = { .ctx = &p, .block = add_block };
+	const struct psc_sink sink = { .ctx = &p, .block = add_block,
+				       .fault = add_fault };
 
 	psc_set_hex(o, "address", p.va);
 	psc_pool_locate(view, p.va, &place);
 	set_place(o, &place);
 	p.list = psc_set_array(o, "blocks");
+	p.faults = psc_set_array(o, "faults");
 	if (place.is_big)
 		set_big(a, o, &place.big);
 	else if (place.found)

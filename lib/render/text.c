@@ -27,6 +27,7 @@ static const struct view {
 	{ "callers-pooltag", text_view_callers_pooltag },
 	{ "check", text_view_check },
 	{ "pool", text_view_pool },
+	{ "poolval", text_view_poolval },
 	{ "poolmap", text_view_poolmap },
 };
 

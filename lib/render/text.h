@@ -59,6 +59,7 @@ void text_view_callers_csv(const struct text *t);
 void text_view_callers_pooltag(const struct text *t);
 void text_view_check(const struct text *t);
 void text_view_pool(const struct text *t);
+void text_view_poolval(const struct text *t);
 void text_view_poolmap(const struct text *t);
 void text_view_report(const struct text *t);
 

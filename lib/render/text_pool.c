@@ -133,6 +133,71 @@ void text_view_pool(const struct text *t)
 	place(t, pool);
 }
 
+static void complaint(const struct text *t, const struct psc_value *f)
+{
+	uint64_t va = 0, found = 0, expected;
+
+	psc_get_hex(f, "address", &va);
+	psc_get_hex(f, "found", &found);
+	fprintf(t->out, "[ %016" PRIx64 " ]: %s broken (%s) [ 0x%" PRIx64 " ]",
+		va, text_str(f, "rule"), text_str(f, "test"), found);
+	if (psc_get_hex(f, "expected", &expected))
+		fprintf(t->out, " should be [ 0x%" PRIx64 " ]", expected);
+	fputc('\n', t->out);
+}
+
+static void single_bits(const struct text *t, const struct psc_value *list)
+{
+	size_t n = 0;
+
+	fputs("\n\nScanning for single bit errors...\n\n", t->out);
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *f = psc_at(list, i, NULL);
+		bool flip = false;
+		uint64_t va = 0;
+
+		psc_get_hex(f, "address", &va);
+		if (!psc_get_bool(f, "bit_flip", &flip) || !flip)
+			continue;
+		fprintf(t->out, "[ %016" PRIx64 " ]: one bit of %s\n", va,
+			text_str(f, "rule"));
+		n++;
+	}
+	if (!n)
+		fputs("None found\n", t->out);
+}
+
+/** The form of !poolval (vm-and-windbg-output 6.2). */
+void text_view_poolval(const struct text *t)
+{
+	const struct psc_value *pool = psc_get(t->root, "pool");
+	const struct psc_value *list = psc_get(pool, "faults");
+	uint64_t va = 0, page;
+
+	psc_get_hex(pool, "address", &va);
+	page = va & ~UINT64_C(0xfff);
+	fprintf(t->out, "Pool page %016" PRIx64 " region is %s\n\nValidating "
+		"Pool headers for pool page: %016" PRIx64 "\n\n", va,
+		region(psc_get_str(pool, "pool")), page);
+	if (!psc_count(psc_get(pool, "blocks"))) {
+		fprintf(t->out, "Pool page [ %016" PRIx64 " ] holds no block "
+			"that can be checked (%s).\n", page,
+			psc_get(pool, "big") ? "large page allocation"
+					     : text_str(pool, "page_status"));
+		return;
+	}
+	if (!psc_count(list)) {
+		fprintf(t->out, "Pool page [ %016" PRIx64 " ] is VALID.\n",
+			page);
+		return;
+	}
+	fprintf(t->out, "Pool page [ %016" PRIx64 " ] is INVALID.\n\n"
+		"Analyzing linked list...\n", page);
+	for (size_t i = 0; i < psc_count(list); i++)
+		complaint(t, psc_at(list, i, NULL));
+	single_bits(t, list);
+}
+
 void text_view_poolmap(const struct text *t)
 {
 	const struct psc_value *map = psc_get(t->root, "poolmap");

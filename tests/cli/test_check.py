@@ -87,6 +87,19 @@ def a_bit_of_a_chunk_header_flips():
         one(kernel, "flip b.2+0xfffffffffffffff2 2", ("V2",), "bit-flip")
 
 
+def poolval_names_the_header():
+    with tempfile.TemporaryDirectory() as folder:
+        dump, want = machine(folder, ["", *BLOCKS, "flip b.2+2 3"],
+                             CLASSIC[2])
+        found = report_test.report("check", dump, status=(4,))
+        bad = found["corruption"][0]["address"]
+        good = [b for b in want["blocks"] if b["tag"] == "Othr"][0]["address"]
+        text = report_test.run("poolval", dump, bad).stdout
+        assert "INVALID" in text and bad[2:] in text and "one bit" in text
+        text = report_test.run("poolval", dump, good).stdout
+        assert "is VALID" in text
+
+
 # The parts of SARIF 2.1.0 that are written.
 SARIF = {
     "type": "object", "required": ["version", "runs", "$schema"],
@@ -135,6 +148,6 @@ def files_for_build_systems():
     assert report_test.run("check", "x", "--sarif").returncode == 2
 
 
-report_test.main([healthy, files_for_build_systems, a_string_runs_over_the_next_header,
+report_test.main([healthy, files_for_build_systems, poolval_names_the_header, a_string_runs_over_the_next_header,
                   a_bit_of_BlockSize_flips, a_bit_of_the_tag_flips,
                   a_bit_of_a_chunk_header_flips])

@@ -11,9 +11,10 @@ import report_test
 from report_test import run
 
 COMMANDS = ["report", "info", "lm", "symbols", "vm", "poolused",
-            "bigpool", "walk", "check", "pool", "poolfind", "poolmap", "callers"]
+            "bigpool", "walk", "check", "pool", "poolval", "poolfind", "poolmap", "callers"]
 # What a command needs behind the dump.
-MORE = {"pool": ["ffff800000000000"], "poolfind": ["*"]}
+MORE = {"pool": ["ffff800000000000"], "poolval": ["ffff800000000000"],
+         "poolfind": ["*"]}
 SOURCES = Path(__file__).parent.parent.parent / "tools" / "poolscope"
 
 

@@ -29,5 +29,6 @@ int cmd_check(int argc, char **argv);
 int cmd_pool(int argc, char **argv);
 int cmd_poolfind(int argc, char **argv);
 int cmd_poolmap(int argc, char **argv);
+int cmd_poolval(int argc, char **argv);
 
 #endif

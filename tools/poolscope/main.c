@@ -36,6 +36,8 @@ static const struct command {
 	  "whose fault", "poolscope check" },
 	{ "pool", cmd_pool, "DUMP ADDRESS", "what is this address, as !pool",
 	  "poolscope pool" },
+	{ "poolval", cmd_poolval, "DUMP ADDRESS", "check the headers of a "
+	  "page, as !poolval", "poolscope poolval" },
 	{ "poolfind", cmd_poolfind, "DUMP TAG", "every block of a tag, as "
 	  "!poolfind", "poolscope poolfind" },
 	{ "poolmap", cmd_poolmap, "DUMP [ADDRESS [BYTES]]", "how full the "

@@ -3,7 +3,7 @@
 _poolscope()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local commands="report info lm symbols vm poolused bigpool walk check pool poolfind poolmap callers"
+	local commands="report info lm symbols vm poolused bigpool walk check pool poolval poolfind poolmap callers"
 	local options="--json --pooltag= --symbols= --force-symbols
 		--fetch-symbols --deep --cache-index --help --usage --version"
 	local command= word dump=
