@@ -24,7 +24,7 @@ FIXTURES = Path(sys.argv[1])
 SIDES = ("nonpaged", "paged", "session", "special")
 # Made by the builder's frame of a machine: in walk_tags, but no rows of blocks.
 FRAME = ("Frag", "Fixd", "Pool")
-SAMPLE = 60
+SAMPLE = 25
 FAMILIES = (7601, 9600, 14393, 17763, 18362, 19041, 20348, 22000)
 # Recipes of special and session pool, and the kernels that have them.
 EXTRA = {

@@ -55,7 +55,7 @@ def check_addresses(dump, want):
         pool = report_test.report("pool", dump, inside)["pool"]
         here = [x for x in pool["blocks"] if x["here"]] or [pool.get("big")]
         assert len(here) == 1 and here[0], (b, pool)
-        assert tag(here[0]["tag"]) == b["tag"], (b, here)
+        assert tag(here[0]["tag"]) == tag(b["tag"]), (b, here)
         for key in ("address", "bytes"):
             assert here[0][key] == b[key], (b, here)
 
