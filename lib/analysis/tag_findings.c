@@ -111,6 +111,15 @@ static const struct psc_tag_row *largest_unfreed(const struct psc_tag_table *t,
 	return best;
 }
 
+static bool is_listed(const struct psc_analysis *a, uint32_t tag)
+{
+	struct psc_pooltag meaning = { 0 };
+
+	if (a->tags)
+		psc_pooltag_find(a->tags, tag, &meaning);
+	return meaning.binary;
+}
+
 static void check_no_frees(struct psc_analysis *a, const struct pool *p)
 {
 	int64_t below = INT64_MAX;
@@ -127,7 +136,10 @@ static void check_no_frees(struct psc_analysis *a, const struct pool *p)
 		psc_tag_text(best->tag, tag);
 		psc_count_text(counts(best, p)->allocs, count);
 		psc_bytes_text((uint64_t)below, bytes);
-		psc_finding_add(a, "no-frees", PSC_WARNING, "/poolused/tags",
+		// Windows itself keeps some blocks for good, registry hives
+		// among them.
+		psc_finding_add(a, "no-frees", is_listed(a, best->tag)
+				? PSC_INFO : PSC_WARNING, "/poolused/tags",
 				"tag %s was allocated %s times in %s pool and "
 				"never freed (%s)", tag, count, p->name, bytes);
 	}
