@@ -59,11 +59,16 @@ struct psc_error *psc_analyse(struct psc_analysis *a)
 {
 	psc_set_str(a->root, "schema", "poolscope.report/1");
 	psc_set_str(psc_set_object(a->root, "tool"), "version", PSC_VERSION);
+	uint32_t wanted = a->req->sections;
+
+	// A triage dump has drivers to show and little else.
+	if (psc_dump_triage(a->dump) && wanted & PSC_SECTION_FINDINGS)
+		wanted |= PSC_SECTION_MODULES;
 	set_missing(a);		// takes its place at the top, filled at the end
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(sections); i++) {
 		struct psc_error *err = NULL;
 
-		if (a->req->sections & sections[i].bit)
+		if (wanted & sections[i].bit)
 			err = run_section(a, &sections[i]);
 		if (err)
 			return err;

@@ -152,7 +152,8 @@ static void fill(struct psc_analysis *a, bool summary, const uint32_t *tags,
 struct psc_error *psc_analyse_callers(struct psc_analysis *a)
 {
 	const struct psc_tag_table *counters = NULL;
-	bool summary = !(a->req->required & PSC_SECTION_CALLSITES);
+	bool summary = !a->req->all &&
+		       !(a->req->required & PSC_SECTION_CALLSITES);
 	uint32_t tags[PSC_CALLERS_TOP];
 	size_t n = 0;
 	struct psc_error *err = psc_analysis_need_pages(a, "driver code");

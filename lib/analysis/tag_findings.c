@@ -258,6 +258,23 @@ void psc_tag_findings(struct psc_analysis *a)
 	check_groups(a);
 }
 
+// Driver whose code allocates with @tag, or NULL (section callsites).
+static const char *allocating_driver(const struct psc_analysis *a,
+				     uint32_t tag)
+{
+	const struct psc_value *rows = psc_get(a->root, "callsites");
+	uint32_t other;
+
+	for (size_t i = 0; i < psc_count(rows); i++) {
+		const struct psc_value *r = psc_at(rows, i, NULL);
+
+		if (psc_get_tag(r, "tag", &other) && other == tag &&
+		    psc_get_str(r, "api"))
+			return psc_get_str(r, "module");
+	}
+	return NULL;
+}
+
 void psc_tag_next_steps(struct psc_analysis *a, struct psc_value *list)
 {
 	char tag[PSC_TAG_TEXT];
@@ -276,6 +293,11 @@ void psc_tag_next_steps(struct psc_analysis *a, struct psc_value *list)
 			psc_add_strf(list, "look at what uses %s, the owner of "
 				     "tag %s; a second dump hours later shows "
 				     "whether it grows", meaning.binary, tag);
+		else if (allocating_driver(a, r->tag))
+			psc_add_strf(list, "ask the maker of %s for a fix, or "
+				     "go back to the version before: what is "
+				     "said of tag %s here is the evidence",
+				     allocating_driver(a, r->tag), tag);
 		else
 			psc_add_strf(list, "find the driver that allocates tag "
 				     "%s: poolscope callers '%s' '%s'", tag,

@@ -287,7 +287,8 @@ static void find_one_sided(const struct reconcile *r)
 		return;
 	psc_tag_text(r->largest, text);
 	psc_finding_add(r->a, "tag-on-one-side", PSC_WARNING,
-			"/walk/reconciliation", "%" PRIu64 " tag%s %s counted "
+			r->list ? "/walk/reconciliation" : "/walk",
+			"%" PRIu64 " tag%s %s counted "
 			"without blocks, or found without counters; the largest "
 			"is %s: %" PRIu64 " bytes %s", r->one_sided,
 			r->one_sided == 1 ? "" : "s",
@@ -403,6 +404,12 @@ static void compare_all(struct reconcile *r, const struct psc_tag_table *t,
 	}
 }
 
+// Only the largest of each pool were asked for.
+static bool is_brief(const struct psc_analysis *a)
+{
+	return a->req->top_each;
+}
+
 static struct psc_error *reconcile(struct psc_analysis *a,
 				   struct psc_value *o,
 				   const struct psc_tagsum *sum,
@@ -424,7 +431,9 @@ static struct psc_error *reconcile(struct psc_analysis *a,
 		return &psc_nomem;
 	r.counters_complete = t->complete;
 	r.counter_bits = t->counter_bits;
-	r.list = psc_set_array(o, "reconciliation");
+	// The short form has the counts alone; rows to NULL go nowhere.
+	if (!is_brief(a))
+		r.list = psc_set_array(o, "reconciliation");
 	find_gaps(&r, walk);
 	compare_all(&r, t, rows, merged_rows(t, rows));
 	find_one_sided(&r);
@@ -461,7 +470,8 @@ struct psc_error *psc_analyse_walk(struct psc_analysis *a)
 
 		set_head(a, o, &walk);
 		set_pools(o, &walk, &sum);
-		set_tags(o, &sum);
+		if (!is_brief(a))
+			set_tags(o, &sum);
 		if (!psc_pool_view_info(a->view)->partial)
 			err = reconcile(a, o, &sum, &walk);
 		if (!walk.complete)

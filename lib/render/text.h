@@ -65,7 +65,12 @@ void text_view_report(const struct text *t);
 
 /** Parts that several views show: the bug check; file, machine and crash. */
 void text_bugcheck(const struct text *t);
+/** Loaded and unloaded drivers. */
+void text_modules(const struct text *t);
+/** Which file, which machine, which kernel. */
 void text_machine(const struct text *t);
+/** What stopped it, and when. */
+void text_crash(const struct text *t);
 
 /** Driver whose code allocates with @p tag, or NULL. */
 const char *text_tag_driver(const struct text *t, uint32_t tag);

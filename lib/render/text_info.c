@@ -103,7 +103,7 @@ static void symbol_facts(const struct text *t)
 		text_fact(t, "layouts", "none");
 }
 
-static void crash_facts(const struct text *t)
+void text_crash(const struct text *t)
 {
 	const struct psc_value *s = psc_get(t->root, "system");
 	char up[64];
@@ -145,7 +145,6 @@ void text_machine(const struct text *t)
 	file_facts(t);
 	machine_facts(t);
 	symbol_facts(t);
-	crash_facts(t);
 }
 
 static void put_lines(const struct text *t, const char *heading,
@@ -181,6 +180,7 @@ void text_view_info(const struct text *t)
 {
 	text_styled(t, TEXT_HEADING, "Dump\n");
 	text_machine(t);
+	text_crash(t);
 	put_proofs(t, psc_get(t->root, "symbols.proofs"));
 	put_lines(t, "Notes", psc_get(t->root, "symbols.notes"));
 	put_lines(t, "Oddities of the file", psc_get(t->root, "dump.warnings"));

@@ -39,7 +39,7 @@ static void unloaded_row(const struct text *t, const struct psc_value *m)
 		start, end, text_str(m, "name"), *text ? "  " : "", text);
 }
 
-void text_view_lm(const struct text *t)
+void text_modules(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "modules");
 	const struct psc_value *gone = psc_get(t->root, "unloaded_modules");
@@ -57,5 +57,10 @@ void text_view_lm(const struct text *t)
 	if (psc_get_str(t->root, "modules_incomplete"))
 		fprintf(t->out, "\nthe list ends early: %s\n",
 			psc_get_str(t->root, "modules_incomplete"));
+}
+
+void text_view_lm(const struct text *t)
+{
+	text_modules(t);
 	text_missing(t);
 }

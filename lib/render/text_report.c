@@ -23,7 +23,8 @@ static bool is_headline(const struct psc_value *finding)
 {
 	const char *code = psc_get_str(finding, "code");
 
-	return code && strcmp(code, "tag-allocated-by") == 0;
+	return code && (!strcmp(code, "tag-allocated-by") ||
+			!strcmp(code, "pool-corrupt"));
 }
 
 static void findings_of(const struct text *t, const struct psc_value *list,
@@ -203,7 +204,7 @@ static void next_steps(const struct text *t)
 		fprintf(t->out, "  %s\n", psc_value_str(psc_at(list, i, NULL)));
 }
 
-// Whose leak it is comes before everything else.
+// A damaged pool and the owner of a leak come before everything else.
 static void headline(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "findings");
@@ -221,15 +222,42 @@ static void headline(const struct text *t)
 		fputc('\n', t->out);
 }
 
+// Whether the pages say what the counters say, in one line.
+static void reconciled(const struct text *t)
+{
+	const struct psc_value *w = psc_get(t->root, "walk");
+	uint64_t equal = 0, explained = 0, unexplained = 0, blocks = 0;
+	char n[PSC_COUNT_TEXT];
+
+	if (!psc_get_uint(w, "tags_equal", &equal))
+		return;
+	psc_get_uint(w, "tags_explained", &explained);
+	psc_get_uint(w, "tags_unexplained", &unexplained);
+	psc_get_uint(w, "blocks", &blocks);
+	psc_count_text(blocks, n);
+	text_fact(t, "pages agree", "%s blocks walked: %" PRIu64 " counters "
+		  "agree, %" PRIu64 " differ for a known reason, %" PRIu64
+		  " unexplained", n, equal, explained, unexplained);
+}
+
 void text_view_report(const struct text *t)
 {
 	headline(t);
-	text_styled(t, TEXT_HEADING, "Machine\n");
-	text_machine(t);
+	text_styled(t, TEXT_HEADING, "Crash\n");
+	text_crash(t);
 	findings(t);
 	memory(t);
+	reconciled(t);
 	top_tags(t, "nonpaged", "Nonpaged pool");
 	top_tags(t, "paged", "Paged pool");
+	fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "Dump\n");
+	text_machine(t);
+	if (psc_get_str(t->root, "dump.why_no_pages") &&
+	    psc_count(psc_get(t->root, "modules"))) {
+		fputc('\n', t->out);
+		text_modules(t);
+	}
 	text_missing(t);
 	next_steps(t);
 }

@@ -49,7 +49,8 @@ int cmd_report(int argc, char **argv)
 {
 	struct psc_request req = {
 		.sections = PSC_SECTION_INFO | PSC_SECTION_VM |
-			    PSC_SECTION_POOLUSED | PSC_SECTION_CALLSITES |
+			    PSC_SECTION_POOLUSED | PSC_SECTION_WALK |
+			    PSC_SECTION_CALLSITES | PSC_SECTION_CORRUPTION |
 			    PSC_SECTION_FINDINGS,
 		.vm_flags = PSC_VM_NO_PROCESSES,
 		.poolused_flags = PSC_POOLUSED_BY_NONPAGED,
