@@ -211,7 +211,7 @@ static void fill_tag(struct psc_value *o, const struct psc_callsite *s)
 
 static void fill_type(struct psc_value *o, const struct psc_callsite *s)
 {
-	char text[PSC_POOL_TYPE_TEXT];
+	char text[PSC_POOL_TYPE_TEXT], other[PSC_POOL_TYPE_TEXT];
 
 	if (!s->has_type) {
 		psc_set_null(o, "type");
@@ -219,8 +219,15 @@ static void fill_type(struct psc_value *o, const struct psc_callsite *s)
 		return;
 	}
 	psc_pool_type_text(s->type, s->type_is_flags, text);
-	psc_set_str(o, "type", text);
+	if (!s->has_type_or) {
+		psc_set_str(o, "type", text);
+		psc_set_hex(o, "pool_flags", s->type);
+		return;
+	}
+	psc_pool_type_text(s->type_or, s->type_is_flags, other);
+	psc_set_strf(o, "type", "%s or %s", text, other);
 	psc_set_hex(o, "pool_flags", s->type);
+	psc_set_hex(o, "pool_flags_or", s->type_or);
 }
 
 static void fill_origin(const struct psc_caller_image *im, struct psc_value *o,

@@ -16,7 +16,7 @@
 #include "code/result.h"
 
 enum {
-	FORMAT = 1,		// raise when rows, rules or this layout change
+	FORMAT = 2,		// raise when rows, rules or this layout change
 	HEAD_BYTES = 8 + 4 + 4 + 8,
 	ROWS_MAX = 200000,
 	TEXT_MAX = 4096,
@@ -73,10 +73,11 @@ static void put_row(struct writer *w, const struct psc_callsite *s)
 	put(w, s->why);
 	put(w, (uint64_t)s->has_tag | (uint64_t)s->no_tag << 1 |
 	    (uint64_t)s->has_type << 2 | (uint64_t)s->type_is_flags << 3 |
-	    (uint64_t)s->has_size << 4);
+	    (uint64_t)s->has_size << 4 | (uint64_t)s->has_type_or << 5);
 	put(w, s->tag);
 	put(w, s->tag_mask);
 	put(w, s->type);
+	put(w, s->type_or);
 	put(w, s->type_global);
 	put(w, s->size);
 	put(w, s->global);
@@ -257,15 +258,17 @@ static void get_row(struct loader *l, struct psc_callsite *s)
 	s->levels = (uint32_t)get(l, 64);
 	s->by = (enum psc_resolved_by)get(l, PSC_BY_GLOBAL);
 	s->why = (enum psc_reason)get(l, PSC_WHY_MISSING);
-	flags = get(l, 31);
+	flags = get(l, 63);
 	s->has_tag = flags & 1;
 	s->no_tag = flags & 2;
 	s->has_type = flags & 4;
 	s->type_is_flags = flags & 8;
 	s->has_size = flags & 16;
+	s->has_type_or = flags & 32;
 	s->tag = (uint32_t)get(l, UINT32_MAX);
 	s->tag_mask = (uint32_t)get(l, UINT32_MAX);
 	s->type = get(l, UINT64_MAX);
+	s->type_or = get(l, UINT64_MAX);
 	s->type_global = (uint32_t)get(l, UINT32_MAX);
 	s->size = get(l, UINT64_MAX);
 	s->global = (uint32_t)get(l, UINT32_MAX);

@@ -8,7 +8,7 @@ enum {
 	ESCAPE_BYTES = 0x80,	// what a callee may write behind a pointer
 	HOME_BYTES = 0x20,
 	NAME_MAX_CHARS = 64,
-	PUSHED_REG = 33,
+	PUSHED_REG = PSC_SPARE_REG,
 };
 
 struct callee {

@@ -59,6 +59,8 @@ struct psc_callsite {
 	bool has_type;
 	bool type_is_flags;	/**< POOL_FLAG_*, not a POOL_TYPE. */
 	uint64_t type;
+	bool has_type_or;	/**< The code chooses between two types. */
+	uint64_t type_or;
 	uint32_t type_global;	/**< Variable that holds the type, or 0. */
 	bool has_size;
 	uint64_t size;

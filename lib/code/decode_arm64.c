@@ -268,6 +268,34 @@ static void branch(struct arm *a, enum psc_op op, unsigned int operand)
 	in->size = 8;
 }
 
+// csinc, csinv, csneg: the second alternative is changed on the way. It goes
+// through the spare register number.
+static void select_changed(struct arm *a, unsigned int id)
+{
+	unsigned int second = a->x->op_count > 2 ? 2 : 1;
+	struct psc_opnd dst = opnd(&a->x->operands[0], 0);
+	struct psc_opnd tmp = { .kind = PSC_O_REG, .reg = PSC_SPARE_REG,
+				.size = dst.size };
+	struct psc_insn *in = part(a, PSC_OP_ARITH);
+
+	in->dst = tmp;
+	in->a = opnd(&a->x->operands[second], 0);
+	in->size = dst.size;
+	if (id == ARM64_INS_CSINC || id == ARM64_INS_CINC) {
+		in->arith = PSC_ADD;
+		in->b = imm_opnd(1);
+	} else {
+		in->arith = id == ARM64_INS_CSINV || id == ARM64_INS_CINV
+			? PSC_XOR : PSC_MUL;
+		in->b = imm_opnd(-1);
+	}
+	in = part(a, PSC_OP_SELECT);
+	in->dst = dst;
+	in->a = opnd(&a->x->operands[1], 0);
+	in->b = tmp;
+	in->size = dst.size;
+}
+
 static bool data(struct arm *a, unsigned int id)
 {
 	switch (id) {
@@ -316,6 +344,11 @@ static bool data(struct arm *a, unsigned int id)
 		in->size = in->dst.size;
 		return true;
 	}
+	case ARM64_INS_CSINC: case ARM64_INS_CINC:
+	case ARM64_INS_CSINV: case ARM64_INS_CINV:
+	case ARM64_INS_CSNEG: case ARM64_INS_CNEG:
+		select_changed(a, id);
+		return true;
 	case ARM64_INS_CSET:
 		move(a, (struct psc_opnd){ 0 }, PSC_OP_BOOL);
 		return true;

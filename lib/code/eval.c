@@ -2,7 +2,7 @@
 // One instruction's effect on the abstract state.
 #include "code/engine.h"
 
-enum { FILL_BYTES = 0x200, PUSHED_REG = 33 };
+enum { FILL_BYTES = 0x200, PUSHED_REG = PSC_SPARE_REG };
 
 static struct psc_vals *vals(struct psc_eval *x)
 {

@@ -319,7 +319,7 @@ static void entry_state(struct psc_eval *x, bool reached)
 	s->reg[psc_sp_reg(m)] = psc_vals_atom(v, (struct psc_atom){
 		.kind = PSC_A_SP, .val = reached ? 0 : (uint64_t)-0x100000 });
 	s->reg[PSC_ZERO_REG] = psc_vals_const(v, 0);
-	s->reg[33] = psc_vals_const(v, 0);
+	s->reg[PSC_SPARE_REG] = psc_vals_const(v, 0);
 	for (unsigned int i = 0; i < PSC_VECS; i++) {
 		for (unsigned int k = 0; k < 4; k++)
 			s->vec[i][k] = v->why[PSC_WHY_MEMORY];

@@ -38,7 +38,8 @@ enum psc_opnd_kind {
 	PSC_O_NONE, PSC_O_REG, PSC_O_VEC, PSC_O_IMM, PSC_O_MEM,
 };
 
-enum { PSC_NO_REG = 255, PSC_REGS = 34, PSC_VECS = 32, PSC_ZERO_REG = 32 };
+enum { PSC_NO_REG = 255, PSC_REGS = 34, PSC_VECS = 32, PSC_ZERO_REG = 32,
+       PSC_SPARE_REG = 33 };
 
 struct psc_opnd {
 	uint8_t kind;

@@ -42,6 +42,20 @@ static bool global_value(const struct psc_engine *e, const struct psc_atom *g,
 	return true;
 }
 
+static bool two_constants(const struct psc_vals *vals, psc_vid v,
+			  struct psc_callsite *row)
+{
+	unsigned int n;
+	const struct psc_atom *a = psc_vals_get(vals, v, &n);
+
+	if (n != 2 || a[0].kind != PSC_A_CONST || a[1].kind != PSC_A_CONST)
+		return false;
+	row->has_type = row->has_type_or = true;
+	row->type = PSC_MIN(a[0].val, a[1].val);
+	row->type_or = PSC_MAX(a[0].val, a[1].val);
+	return true;
+}
+
 static void fill_type(struct emitter *m, psc_vid v, struct psc_callsite *row)
 {
 	const struct psc_vals *vals = &m->e->vals;
@@ -60,6 +74,8 @@ static void fill_type(struct emitter *m, psc_vid v, struct psc_callsite *row)
 	} else if ((a = psc_vals_one(vals, v, PSC_A_CONST))) {
 		row->has_type = true;
 		row->type = a->val;
+	} else if (two_constants(vals, v, row)) {
+		return;
 	} else if ((a = psc_vals_one(vals, v, PSC_A_GLOBAL))) {
 		row->has_type = global_value(m->e, a, &row->type);
 		row->type_global = (uint32_t)a->val;

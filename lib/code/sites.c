@@ -252,6 +252,7 @@ static bool same_row(const struct psc_callsite *a, const struct psc_callsite *b)
 {
 	return by_place(a, b) == 0 && a->api == b->api &&
 	       a->has_type == b->has_type && a->type == b->type &&
+	       a->type_or == b->type_or &&
 	       a->has_size == b->has_size && a->size == b->size;
 }
 

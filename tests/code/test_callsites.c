@@ -141,6 +141,8 @@ static void same_row(const struct psc_callsite *x,
 	assert_int_equal(x->has_type, y->has_type);
 	assert_int_equal(x->type_is_flags, y->type_is_flags);
 	assert_true(x->type == y->type && x->size == y->size);
+	assert_true(x->type_or == y->type_or);
+	assert_int_equal(x->has_type_or, y->has_type_or);
 	assert_int_equal(x->has_size, y->has_size);
 	assert_int_equal(x->type_global, y->type_global);
 	assert_int_equal(x->global, y->global);

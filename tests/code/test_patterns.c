@@ -97,6 +97,7 @@ static bool answers(const struct truths *t, const struct loaded *l,
 		!strcmp(w->by, psc_resolved_by_name(s->by))) &&
 	       w->has_type == s->has_type && w->has_size == s->has_size &&
 	       (!w->has_type || w->type == s->type) &&
+	       w->type_or == s->type_or &&
 	       (!w->has_size || w->size == s->size);
 }
 

@@ -81,7 +81,9 @@ static void truth_line(struct truths *t, char *line)
 		snprintf(r.tag, sizeof(r.tag), "%s", word[i]);
 		snprintf(r.by, sizeof(r.by), "%s", word[i + 1]);
 		r.has_type = word[i + 2][0] != '-';
-		r.type = strtoull(word[i + 2], NULL, 16);
+		char *bar;
+		r.type = strtoull(word[i + 2], &bar, 16);
+		r.type_or = *bar == '|' ? strtoull(bar + 1, NULL, 16) : 0;
 		r.has_size = word[i + 3][0] != '-';
 		r.size = strtoull(word[i + 3], NULL, 16);
 	}

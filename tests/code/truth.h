@@ -21,7 +21,7 @@ struct truth {
 	char via[64], tag[40], by[16];
 	bool by_function, none, disk_only, memory_only;
 	bool has_type, has_size;
-	uint64_t type, size;
+	uint64_t type, type_or, size; /**< type_or 0: only one. */
 	bool met;		/**< Some row answers it. */
 };
 
