@@ -88,7 +88,7 @@ struct psc_error *pdb_bounds_read(const struct psc_msf *m,
 	struct pdb_bounds b = { 0 };
 
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(kinds); i++) {
-		struct psc_msf_stream s;
+		struct psc_msf_stream s = { 0 };
 		struct psc_error *err = psc_msf_read(m, d->debug[kinds[i]],
 						     "function table", &s);
 		if (psc_error_catch(&err, PSC_ERR_ABSENT))
