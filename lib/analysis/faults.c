@@ -70,11 +70,11 @@ static bool same_place(const struct psc_fault *a, const struct psc_fault *b)
 {
 	if (a->va == b->va)
 		return true;
-	if (is_one_bit(b) || a->owner != b->owner)
+	if (a->owner != b->owner || is_one_bit(a))
 		return false;
 	if (b->owner == PSC_OWNER_VS && b->va - a->va <= CHUNK_AND_HEADER)
 		return true;
-	return b->previous_va == a->va;
+	return b->previous_va == a->va && !is_one_bit(b);
 }
 
 size_t psc_faults_place(const struct psc_faults *f, size_t from)

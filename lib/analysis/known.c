@@ -200,21 +200,36 @@ static void repair_payer(const struct psc_known *k, struct psc_fault *f)
 	f->repaired = true;
 }
 
+/** Is it the table that lost this tag? */
+static bool key_is_damaged(const struct psc_faults *f, uint64_t tag)
+{
+	for (size_t i = 0; i < f->list.n; i++) {
+		const struct psc_fault *x = &f->list.v[i];
+
+		if ((x->rule == PSC_K2 || x->rule == PSC_K3) && x->tag == tag)
+			return true;
+	}
+	return false;
+}
+
 /** Processes that ended are no damage; nor are tags of a lying tracker. */
-static bool is_dropped(const struct psc_fault *f, size_t unknown)
+static bool is_dropped(const struct psc_faults *all, const struct psc_fault *f,
+		       size_t unknown)
 {
 	if (f->rule == PSC_Q2)
 		return !f->repaired;
 	return (f->rule == PSC_K6 || f->rule == PSC_B4 || f->rule == PSC_X2) &&
-	       unknown > MAX_UNKNOWN;
+	       (unknown > MAX_UNKNOWN ||
+		(f->bits && key_is_damaged(all, f->expected)));
 }
 
 static void drop(struct psc_faults *f, size_t unknown)
 {
 	size_t n = 0;
 
+	// In place: what was kept lies below what is still looked at.
 	for (size_t i = 0; i < f->list.n; i++) {
-		if (is_dropped(&f->list.v[i], unknown))
+		if (is_dropped(f, &f->list.v[i], unknown))
 			f->total--;
 		else
 			f->list.v[n++] = f->list.v[i];

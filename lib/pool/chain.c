@@ -143,8 +143,9 @@ bool psc_chain_is_plausible(const struct psc_chain *c)
 {
 	unsigned int n = psc_chain_is_clean(c), links, last, end;
 
+	// One damaged tag does not make a long clean chain something else.
 	if (n)
-		return n >= 2 && tags_are_text(c, c->start);
+		return n >= 2 && (n >= 6 || tags_are_text(c, c->start));
 	links = linked_headers(c, &last, &end);
 	// Only the very first PreviousSize is wrong, or the end of a chain.
 	if (links >= 4 || one_repair(c, links, last, end))
@@ -290,7 +291,7 @@ static void check_merged(struct walk *w, unsigned int off,
 {
 	if (w->has_prev && !h->type && !w->prev.type && h->size > 1 &&
 	    w->prev.size > 1 && !w->c->start)
-		fault(w, PSC_L11, off, 3, 0, 0, h->type, false);
+		fault(w, PSC_L11, off, 3, 8, PSC_PT_IN_USE, h->type, false);
 }
 
 /** A cached block carries its encoded address (8 and later, pool 1.5). */

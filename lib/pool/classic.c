@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "kernel/module.h"
 #include "pool/chain.h"
+#include "pool/links.h"
 #include "pool/view_impl.h"
 
 /** Windows are this big: a large page, a unit of work. */
@@ -338,6 +339,24 @@ static bool is_stale(const struct psc_pool_view *v, const uint8_t *page,
 	       (v->mi_cookie && first == (v->mi_cookie ^ va));
 }
 
+/** Z1: the mark of a cached free page, one bit of it changed. */
+static void check_cached_page(struct psc_worker *w, const struct psc_chain *c,
+			      struct psc_span_stats *st)
+{
+	uint64_t want = w->v->mi_cookie ^ c->va, found = psc_le64(c->page);
+	int bits = __builtin_popcountll(want ^ found);
+
+	if (!w->v->mi_cookie || bits != 1)
+		return;		// right, or no cached page at all
+	st->faults++;
+	if (w->sink->fault)
+		w->sink->fault(w->sink->ctx, &(struct psc_fault){
+			.rule = PSC_Z1, .va = c->va, .field_va = c->va,
+			.bits = 64, .expected = want, .found = found,
+			.pool = c->pool, .owner = PSC_OWNER_CHAIN,
+			.repaired = true });
+}
+
 /** Pool of a page found by its form: its headers agree about it. */
 static enum psc_pool_kind kind_of_page(const struct psc_chain *c, bool nx)
 {
@@ -359,20 +378,26 @@ static enum psc_pool_kind page_kind(const struct psc_worker *w,
 	return (enum psc_pool_kind)u->pool;
 }
 
-/** L18: a big allocation whose split tail lost its Frag header. */
-static void missing_frag(struct psc_worker *w, const struct psc_chain *c,
+#define TAG_FRAG 0x67617246u	/* "Frag" */
+
+/** L18: a big allocation whose split tail lost its Frag header.
+ *  @return false when it is there, or this is no split tail. */
+static bool missing_frag(struct psc_worker *w, const struct psc_chain *c,
 			 struct psc_span_stats *st)
 {
 	struct psc_chain rest = *c;
 
-	if (!c->start || c->start + 0x20 >= PSC_PAGE_SIZE)
-		return;
+	if (!c->start || c->start + 0x20 >= PSC_PAGE_SIZE ||
+	    psc_header_decode(c->form, c->page + c->start).tag == TAG_FRAG)
+		return false;
 	rest.start = c->start + 0x20;
 	struct psc_pool_header h =
 		psc_header_decode(c->form, c->page + rest.start);
-	if (h.previous != 2 || h.type || !h.size ||
-	    rest.start + h.size * 16u != PSC_PAGE_SIZE)
-		return;
+	unsigned int end = rest.start + h.size * 16u;
+	if (h.previous != 2 || !h.size || end > PSC_PAGE_SIZE ||
+	    (end < PSC_PAGE_SIZE &&
+	     psc_header_decode(c->form, c->page + end).previous != h.size))
+		return false;
 	st->faults++;
 	if (w->sink->fault)
 		w->sink->fault(w->sink->ctx, &(struct psc_fault){
@@ -383,6 +408,7 @@ static void missing_frag(struct psc_worker *w, const struct psc_chain *c,
 			.previous_bytes = c->big_bytes,
 			.previous_tag = w->v->big.v[w->big].tag,
 			.previous_in_use = true });
+	return true;
 }
 
 static void chain_page(struct psc_worker *w, const struct psc_unit *u,
@@ -412,16 +438,21 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 		return;
 	s->pages_total++;
 	s->pages_read++;
-	if (walk) {
+	if (c.start && !big && missing_frag(w, &c, &s->st)) {
+		s->pages_big++;
+	} else if (walk) {
 		c.index_limit = c.pool == PSC_POOL_PAGED
 			? v->index_limit
 			: c.pool == PSC_POOL_SESSION ? 0 : v->nodes_limit;
-		psc_chain_walk(&c, w->sink, &s->st);
+		struct psc_links links = { w->mem[u->space], w->sink, &s->st };
+		struct psc_sink sink = w->sink->fault ? psc_links_sink(&links)
+						      : *w->sink;
+		psc_chain_walk(&c, &sink, &s->st);
 	} else if (big || c.start) {
 		s->pages_big++;
-		missing_frag(w, &c, &s->st);
 	} else {
 		s->pages_stale++;
+		check_cached_page(w, &c, &s->st);
 	}
 }
 

@@ -396,6 +396,45 @@ static uint32_t true_offsets(const struct psc_heap_layout *l,
 		    : 0;
 }
 
+/**
+ * Size and first block are true by the geometry (real-pool 2): is the number
+ * of blocks? @return the true number, 0 = cannot tell or right.
+ */
+static uint32_t true_count(const struct psc_heap_layout *l,
+			   const struct psc_lfh_header *h)
+{
+	uint64_t range = (uint64_t)h->units << h->unit_shift;
+	uint32_t n;
+
+	if (l->newest || h->unit_shift != 12 || !h->units ||
+	    !psc_size_is_class(h->block_bytes) || h->block_bytes < 16 ||
+	    h->block_bytes >= 0xff8 || h->first >= range)
+		return 0;
+	n = (uint32_t)((range - h->first) / h->block_bytes);
+	if (n == h->blocks || n <= h->withheld ||
+	    psc_lfh_first(l, n, h->units, h->block_bytes) != h->first)
+		return 0;
+	return n;
+}
+
+/** F8: BlockCount is not what fits. */
+static void repair_count(struct walk *w)
+{
+	const struct psc_heap_layout *l = w->v->layout;
+	struct psc_lfh_header *h = &w->h;
+	uint32_t n = true_count(l, h);
+
+	if (!n)
+		return;
+	fault(w, (struct psc_fault){
+		.rule = PSC_F8, .va = w->v->pages.va,
+		.field_va = w->v->pages.va + l->lfh_count, .bits = 16,
+		.expected = n - h->withheld, .found = h->count,
+		.repaired = true });
+	h->blocks = n;
+	h->count = n - h->withheld;
+}
+
 /** Report the broken header; true when the geometry repaired it. */
 static bool repair(struct walk *w)
 {
@@ -429,6 +468,7 @@ void psc_lfh_walk(const struct psc_lfh *v, const struct psc_sink *s,
 		return;
 	}
 	w.h = psc_lfh_decode(v->layout, p, v->pages.va, v->lfh_key);
+	repair_count(&w);
 	if (!psc_lfh_is_sane(v->layout, &w.h) && !repair(&w)) {
 		st->skipped += bytes;
 		return;

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "pool/lfh.h"
+#include "pool/links.h"
 #include "pool/partial.h"
 #include "pool/special.h"
 #include "pool/view_impl.h"
@@ -185,7 +186,10 @@ static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 	};
 
 	vs.n_cached = cached_in(v, u, &vs.cached);
-	psc_vs_walk(&vs, w->sink, &s->st);
+	struct psc_links links = { w->mem[u->space], w->sink, &s->st };
+	struct psc_sink sink = w->sink->fault && !v->layout.newest
+		? psc_links_sink(&links) : *w->sink;
+	psc_vs_walk(&vs, &sink, &s->st);
 }
 
 static void walk_lfh(struct psc_worker *w, const struct psc_unit *u,

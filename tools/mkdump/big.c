@@ -173,6 +173,8 @@ static uint64_t write_table(struct mk *m, enum mk_area area, uint64_t size,
 		while (mk_read64(m, table + i * entry) != UNUSED)
 			i = (i + 1) & (size - 1);
 		write_entry(m, table + i * entry, &v[k]);
+		mk_label(m, table + i * entry, "big-entry:%.4s",
+			 (const char *)&v[k].tag);
 		*live += !v[k].freed;
 	}
 	return table;

@@ -23,6 +23,7 @@ const struct mk_directive mk_directives[] = {
 	{"big-table", mk_do_big_table},
 	{"block", mk_do_block},
 	{"bugcheck", mk_do_bugcheck},
+	{"bugcheck-late", mk_do_bugcheck_late},
 	{"crash", mk_do_crash},
 	{"decoys", mk_do_decoys},
 	{"drop", mk_do_drop},

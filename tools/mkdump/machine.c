@@ -7,6 +7,7 @@
 
 #include "area.h"
 #include "kernel.h"
+#include "late.h"
 
 #define SHARED_USER_DATA 0xfffff78000000000ull	/**< dump-format 4.1 */
 #define FILETIME_EPOCH 11644473600ll		/**< 1601 to 1970, seconds. */
@@ -53,6 +54,21 @@ void mk_do_bugcheck(struct mk *m, struct mk_args *a)
 
 		m->bugcheck_param[i] = word ? mk_expr(m, word) : 0;
 	}
+}
+
+static void bugcheck_data(struct mk *m);
+static void system_truth(struct mk *m);
+
+static void bugcheck_late(struct mk *m, struct mk_args *a)
+{
+	mk_do_bugcheck(m, a);
+	bugcheck_data(m);
+	system_truth(m);
+}
+
+void mk_do_bugcheck_late(struct mk *m, struct mk_args *a)
+{
+	mk_late_keep(m, a, bugcheck_late);
 }
 
 void mk_do_crash(struct mk *m, struct mk_args *a)

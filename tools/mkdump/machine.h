@@ -10,6 +10,7 @@ void mk_do_ram(struct mk *m, struct mk_args *a);
 void mk_do_ram_run(struct mk *m, struct mk_args *a);
 void mk_do_processors(struct mk *m, struct mk_args *a);
 void mk_do_bugcheck(struct mk *m, struct mk_args *a);
+void mk_do_bugcheck_late(struct mk *m, struct mk_args *a);
 void mk_do_crash(struct mk *m, struct mk_args *a);
 /** `status N`: exit status of a reader, for tests of damaged dumps. */
 void mk_do_status(struct mk *m, struct mk_args *a);

@@ -277,6 +277,8 @@ static void spread(struct writer *w, const uint64_t *tables,
 			write_entry(w, tables[cpu] + index * w->entry_bytes,
 				    &p);
 	}
+	mk_label(m, tables[0] + index * w->entry_bytes, "tag-entry:%.4s",
+		 (const char *)&t->key);
 }
 
 static void expansion(struct writer *w)
