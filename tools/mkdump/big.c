@@ -44,6 +44,21 @@ void mk_big_add(struct mk *m, const struct mk_big_entry *e)
 		mk_fail(m, "out of memory");
 }
 
+void mk_big_free(struct mk *m, enum mk_pool pool, uint64_t va)
+{
+	bool session = pool == MK_POOL_SESSION;
+	struct mk_big_entry *v = session ? m->big->session.v : m->big->v.v;
+	size_t n = session ? m->big->session.n : m->big->v.n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].va == va && !v[i].freed) {
+			v[i].freed = true;
+			return;
+		}
+	}
+	mk_fail(m, "internal: freed allocation is in no table");
+}
+
 void mk_do_big(struct mk *m, struct mk_args *a)
 {
 	struct mk_big_entry e = {

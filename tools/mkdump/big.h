@@ -30,6 +30,8 @@ struct mk_big {
 
 /** Put an entry into its table (counters are the caller's business). */
 void mk_big_add(struct mk *m, const struct mk_big_entry *e);
+/** Mark the entry at @p va freed: bit 0 of its address. */
+void mk_big_free(struct mk *m, enum mk_pool pool, uint64_t va);
 enum mk_pool mk_pool_parse(const struct mk *m, const char *text);
 /** As the report names it: MmSt pool is paged pool. */
 const char *mk_pool_name(enum mk_pool pool);

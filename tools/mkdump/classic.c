@@ -200,7 +200,6 @@ static void alloc_big(struct mk *m, struct mk_got *g)
 	if (!psc_vec_push(&c->frags, f))
 		mk_fail(m, "out of memory");
 	mk_pool_charge(m, f.pool, TAG_FRAG, 1, 0, 2 * UNIT);
-	mk_pool_truth_extra(m, TAG_FRAG, mk_pool_side(f.pool), 2 * UNIT);
 	unsigned int from = (unsigned int)((n + 2 * UNIT) % MK_PAGE / UNIT);
 	struct cl_page *p = add_page(m, pool, (g->va + n) & ~0xfffull, from);
 	p->behind_frag = true;
@@ -233,13 +232,53 @@ static void coalesce(struct cl_page *p, size_t i)
 	}
 }
 
+// The split tail of a freed big allocation stays: its page becomes a normal
+// one, with a free block where the allocation ended (pool 2.6).
+static void free_frag(struct mk *m, struct cl_pool *pool, struct cl_frag *f)
+{
+	uint64_t va = (f->base + f->bytes) & ~0xfffull;
+	struct cl_page *p = pool->pages.v;
+
+	while (p->va != va)
+		p++;
+	struct cl_block b = { .units = p->from, .state = CL_FREE,
+			      .tag = TAG_FREE };
+	p->from = 0;
+	p->behind_frag = false;
+	f->freed = true;
+	insert_block(m, p, 0, b);
+	coalesce(p, 0);
+	mk_pool_charge(m, f->pool, TAG_FRAG, 0, 1, -2ull * UNIT);
+}
+
+static void free_big(struct mk *m, struct mk_got *g)
+{
+	struct classic *c = m->pool->allocator;
+	const struct mk_want *w = &m->pool->wants.v[g->want];
+	struct cl_pool *pool = &c->pools.v[g->slot];
+	uint64_t end = g->va + (g->bytes & ~0xfffull);
+
+	mk_big_free(m, w->pool, g->va);
+	for (uint64_t va = g->va; va < end; va += MK_PAGE)
+		mk_set_state(m, va, MK_PTE_FREED);
+	m->pool->pages[w->pool] -= (end - g->va) / MK_PAGE;
+	for (size_t i = 0; i < c->frags.n; i++) {
+		if (c->frags.v[i].base == g->va)
+			free_frag(m, pool, &c->frags.v[i]);
+	}
+}
+
 static void classic_free(struct mk *m, struct mk_got *g)
 {
 	struct classic *c = m->pool->allocator;
 	const struct mk_want *w = &m->pool->wants.v[g->want];
 
-	if (!strcmp(g->kind, "big"))
-		mk_fail(m, "classic pool: free= of big allocations is not made");
+	if (!strcmp(g->kind, "big")) {
+		if (g->state == MK_GOT_CACHED)
+			mk_fail(m, "big allocations are on no list: cached=");
+		free_big(m, g);
+		return;
+	}
 	struct cl_page *p = &c->pools.v[g->slot].pages.v[g->page];
 	for (size_t i = 0; i < p->blocks.n; i++) {
 		struct cl_block *b = &p->blocks.v[i];
@@ -266,6 +305,8 @@ static void write_frags(struct mk *m)
 
 	for (size_t i = 0; i < c->frags.n; i++) {
 		const struct cl_frag *f = &c->frags.v[i];
+		if (f->freed)
+			continue;
 		struct mk_header h = {
 			.index = (uint8_t)f->index, .units = 2, .tag = TAG_FRAG,
 			.type = (uint8_t)(0x02 | mk_pool_is_paged(f->pool) |
@@ -273,6 +314,8 @@ static void write_frags(struct mk *m)
 		};
 		mk_header_write(m, f->base + f->bytes, &h);
 		mk_write64(m, f->base + f->bytes + UNIT, f->bytes);
+		mk_pool_truth_extra(m, TAG_FRAG, mk_pool_side(f->pool),
+				    2 * UNIT);
 	}
 }
 

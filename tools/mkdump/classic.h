@@ -35,6 +35,7 @@ struct cl_frag {
 	uint64_t base, bytes;
 	enum mk_pool pool;
 	uint32_t index;
+	bool freed;
 };
 
 struct classic {

@@ -11,6 +11,7 @@
 #include "session.h"
 
 #define UNIT 0x10u
+#define TAG_STALE 0x646c4f20u	// ' Old'
 #define TYPE_PAGED 0x01u
 #define TYPE_SESSION 0x20u
 #define TYPE_ALIGNED 0x04u	// with 0x02; without: cached free
@@ -84,12 +85,34 @@ static void write_page(struct mk *m, const struct cl_pool *pool,
 	}
 }
 
-// A page whose blocks are all free goes back to the page allocator in a real
-// history; here it would be a block of 256 units, which no header can say.
+// A page whose blocks are all free goes back to the page allocator.
 static bool is_empty(const struct cl_page *p)
 {
 	return p->blocks.n == 1 && p->blocks.v[0].state == CL_FREE &&
 	       p->blocks.v[0].units == 256;
+}
+
+// The page allocator keeps some pages: a link at +0x10, at 0 a cookie ^ the
+// page's address (pool 2.7). Old headers stay behind them.
+static bool keep_page(struct mk *m, const struct cl_page *p)
+{
+	struct mk_header stale = { .previous = 6, .units = 10, .type = 2,
+				   .tag = TAG_STALE };
+	uint64_t cookie, state;
+
+	if (!mk_has(m, "_MI_SYSTEM_INFORMATION.Cookie") || p->va >> 12 & 1)
+		return false;
+	state = mk_symbol(m, "MiState") +
+		mk_offset(m, "_MI_SYSTEM_INFORMATION.Cookie");
+	cookie = mk_read64(m, state);
+	if (!cookie) {
+		cookie = mk_random(&m->pool->rng) | 1;
+		mk_write64(m, state, cookie);
+	}
+	mk_write64(m, p->va, cookie ^ p->va);
+	mk_write64(m, p->va + 0x10, 0);
+	mk_header_write(m, p->va + 0x60, &stale);
+	return true;
 }
 
 void classic_write_pages(struct mk *m)
@@ -100,8 +123,9 @@ void classic_write_pages(struct mk *m)
 		struct cl_pool *pool = &c->pools.v[i];
 		for (size_t j = 0; j < pool->pages.n; j++) {
 			if (is_empty(&pool->pages.v[j])) {
-				mk_set_state(m, pool->pages.v[j].va,
-					     MK_PTE_FREED);
+				if (!keep_page(m, &pool->pages.v[j]))
+					mk_set_state(m, pool->pages.v[j].va,
+						     MK_PTE_FREED);
 				m->pool->pages[pool->kind]--;
 				pool->pages.v[j].blocks.n = 0;
 				continue;
@@ -156,8 +180,9 @@ static void write_free_lists(struct mk *m, const struct cl_pool *pool,
 	}
 }
 
-// Lookaside arrays of processor 0, index BlockSize - 1 (pool 2.4).
-static uint64_t lookaside(struct mk *m, enum mk_pool kind, unsigned int units)
+// Lookaside arrays of a processor, index BlockSize - 1 (pool 2.4).
+static uint64_t lookaside(struct mk *m, unsigned int cpu, enum mk_pool kind,
+			  unsigned int units)
 {
 	if (kind == MK_POOL_SESSION)
 		return mk_session_lookaside(m, units);
@@ -165,7 +190,7 @@ static uint64_t lookaside(struct mk *m, enum mk_pool kind, unsigned int units)
 		: kind == MK_POOL_NX ? "_KPRCB.PPNxPagedLookasideList"
 		: "_KPRCB.PPNPagedLookasideList";
 
-	return mk_prcb(m, 0) + mk_offset(m, name) +
+	return mk_prcb(m, cpu) + mk_offset(m, name) +
 	       mk_sizeof(m, "_GENERAL_LOOKASIDE_POOL") * (units - 1);
 }
 
@@ -183,7 +208,7 @@ static void write_cached(struct mk *m, const struct cl_pool *pool,
 			 uint64_t desc)
 {
 	uint64_t pending = desc + mk_offset(m, "_POOL_DESCRIPTOR.PendingFrees");
-	uint32_t n_pending = 0;
+	uint32_t n_pending = 0, n_kept = 0;
 
 	for (size_t i = 0; i < pool->pages.n; i++) {
 		const struct cl_page *p = &pool->pages.v[i];
@@ -191,8 +216,10 @@ static void write_cached(struct mk *m, const struct cl_pool *pool,
 			const struct cl_block *b = &p->blocks.v[j];
 			uint64_t entry = p->va + b->off * UNIT + UNIT;
 			if (b->state == CL_LOOKASIDE) {
-				slist_push(m, lookaside(m, pool->kind, b->units),
-					   entry);
+				unsigned int cpu = n_kept++ % m->n_cpus;
+
+				slist_push(m, lookaside(m, cpu, pool->kind,
+							b->units), entry);
 			} else if (b->state == CL_PENDING) {
 				mk_write64(m, entry, mk_read64(m, pending));
 				mk_write64(m, pending, entry);

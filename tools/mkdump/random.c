@@ -97,6 +97,8 @@ static void draw_alloc(struct draw *d)
 	if (high <= 0xfe0 && below(d, 2)) {
 		freed = below(d, count / 2 + 1);
 		cached = below(d, (count - freed) / 4 + 1);
+	} else if (low > 0xfe0 && below(d, 2)) {
+		freed = below(d, count);
 	}
 	psc_str_addf(&d->s, "alloc %s %s size=%" PRIu64 "..%" PRIu64
 		     " count=%" PRIu64, tag, pools[below(d, 6)], low, high,

@@ -134,8 +134,13 @@ static void segheap_free(struct mk *m, struct mk_got *g)
 		sg_lfh_free(m, h, g);
 	else if (!strcmp(g->kind, "vs"))
 		sg_vs_free(m, h, g);
-	else
-		mk_fail(m, "segment heap: free= of big allocations is not made");
+	else if (g->state == MK_GOT_CACHED || strcmp(g->kind, "big"))
+		mk_fail(m, "big allocations are on no list (cached=), and "
+			"large ones stay");
+	else {
+		mk_big_free(m, (enum mk_pool)g->slot, g->va);
+		sg_range_free(m, h, g->va);
+	}
 }
 
 void sg_block_write(struct mk *m, const struct mk_got *g, uint64_t va,

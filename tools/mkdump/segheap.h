@@ -18,7 +18,10 @@
 #define SG_BUCKETS 33		/**< LFH classes 16*b up to SG_LFH_MAX. */
 
 /** What a range of a segment's units holds: RangeFlags type bits. */
-enum sg_kind { SG_PAGES = 0x0, SG_LFH = 0x8, SG_VS = 0xc };
+enum sg_kind {
+	SG_PAGES = 0x0, SG_LFH = 0x8, SG_VS = 0xc,
+	SG_GONE = 0x100,	/**< Freed again. */
+};
 
 struct sg_range {
 	uint32_t first, units;	/**< Units, guard unit included. */
@@ -102,6 +105,8 @@ static inline struct segheap *segheap(struct mk *m)
  */
 uint64_t sg_range_new(struct mk *m, struct sg_heap *h, enum sg_kind kind,
 		      uint64_t pages, uint32_t unused, bool guard);
+/** Take the range of whole pages at @p va back. */
+void sg_range_free(struct mk *m, struct sg_heap *h, uint64_t va);
 /** Segments, descriptors, contexts (segheap_segs.c). */
 void sg_segments_write(struct mk *m, struct sg_heap *h);
 

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "segheap.h"
 
@@ -71,6 +72,63 @@ uint64_t sg_range_new(struct mk *m, struct sg_heap *h, enum sg_kind kind,
 	return va;
 }
 
+static void remove_range(struct sg_segment *seg, size_t i)
+{
+	memmove(&seg->ranges.v[i], &seg->ranges.v[i + 1],
+		(seg->ranges.n - i - 1) * sizeof(*seg->ranges.v));
+	seg->ranges.n--;
+}
+
+// Free neighbours are one range; at the end, the segment's rest.
+static void join_ranges(struct sg_segment *seg, size_t i)
+{
+	struct sg_range *r = seg->ranges.v;
+
+	if (i + 1 < seg->ranges.n && r[i + 1].kind == SG_GONE) {
+		r[i].units += r[i + 1].units;
+		remove_range(seg, i + 1);
+	}
+	if (i && r[i - 1].kind == SG_GONE) {
+		r[i - 1].units += r[i].units;
+		remove_range(seg, i--);
+	}
+	if (i + 1 == seg->ranges.n) {
+		seg->next = r[i].first;
+		remove_range(seg, i);
+	}
+}
+
+static bool free_in(struct mk *m, struct sg_heap *h, struct sg_segment *seg,
+		    unsigned int shift, uint64_t va)
+{
+	for (size_t i = 0; i < seg->ranges.n; i++) {
+		struct sg_range *r = &seg->ranges.v[i];
+
+		if (seg->va + ((uint64_t)r->first << shift) != va)
+			continue;
+		for (uint32_t p = 0; p < r->pages; p++)
+			mk_set_state(m, va + p * MK_PAGE, MK_PTE_FREED);
+		h->committed -= r->pages;
+		m->pool->pages[h->kind] -= r->pages;
+		r->kind = SG_GONE;
+		join_ranges(seg, i);
+		return true;
+	}
+	return false;
+}
+
+void sg_range_free(struct mk *m, struct sg_heap *h, uint64_t va)
+{
+	for (unsigned int c = 0; c < 2; c++) {
+		for (size_t i = 0; i < h->ctx[c].segs.n; i++) {
+			if (free_in(m, h, &h->ctx[c].segs.v[i],
+				    shapes[c].shift, va))
+				return;
+		}
+	}
+	mk_fail(m, "internal: freed range is in no segment");
+}
+
 static uint64_t descriptor(struct mk *m, const struct sg_segment *seg,
 			   uint32_t i)
 {
@@ -104,14 +162,12 @@ static void describe_range(struct mk *m, const struct sg_segment *seg,
 		   (~r->pages & 0xffff) | r->units << 24);
 }
 
-// The rest of a segment is one free range: a node of FreePageRanges.
-static uint64_t describe_rest(struct mk *m, const struct sg_segment *seg)
+// A free range, as is the rest of a segment: a node of FreePageRanges.
+static uint64_t describe_free(struct mk *m, const struct sg_segment *seg,
+			      uint32_t first, uint32_t units)
 {
-	uint64_t d = descriptor(m, seg, seg->next);
-	uint32_t units = UNITS - seg->next;
+	uint64_t d = descriptor(m, seg, first);
 
-	if (!units)
-		return 0;
 	mk_field(m, d, "_HEAP_PAGE_RANGE_DESCRIPTOR.RangeFlags", FLAG_FIRST);
 	mk_write32(m, d + mk_offset(m, "_HEAP_PAGE_RANGE_DESCRIPTOR.Key"),
 		   0xffff | units << 24);
@@ -140,7 +196,7 @@ static void write_context(struct mk *m, struct sg_heap *h, unsigned int c)
 	const struct ctx_shape *s = &shapes[c];
 	struct sg_context *x = &h->ctx[c];
 	uint64_t ctx = context(m, h, c);
-	uint64_t *rest = mk_calloc(x->segs.n + 1, sizeof(*rest));
+	uint64_t *rest = mk_calloc(x->segs.n * UNITS + 1, sizeof(*rest));
 	size_t n_rest = 0;
 
 	mk_field(m, ctx, "_HEAP_SEG_CONTEXT.SegmentMask", ~(s->bytes - 1));
@@ -161,10 +217,18 @@ static void write_context(struct mk *m, struct sg_heap *h, unsigned int c)
 		const struct sg_segment *seg = &x->segs.v[i];
 		write_segment(m, seg, ctx,
 			      segheap(m)->new_layout ? 0 : SEGMENT_MAGIC);
-		for (size_t j = 0; j < seg->ranges.n; j++)
-			describe_range(m, seg, &seg->ranges.v[j], s->shift);
-		rest[n_rest] = describe_rest(m, seg);
-		n_rest += rest[n_rest] != 0;
+		for (size_t j = 0; j < seg->ranges.n; j++) {
+			const struct sg_range *r = &seg->ranges.v[j];
+
+			if (r->kind == SG_GONE)
+				rest[n_rest++] = describe_free(
+					m, seg, r->first, r->units);
+			else
+				describe_range(m, seg, r, s->shift);
+		}
+		if (seg->next < UNITS)
+			rest[n_rest++] = describe_free(m, seg, seg->next,
+						       UNITS - seg->next);
 	}
 	sg_tree_write(m, ctx + mk_offset(m, "_HEAP_SEG_CONTEXT.FreePageRanges"),
 		      rest, n_rest);
