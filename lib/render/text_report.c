@@ -235,7 +235,7 @@ static void reconciled(const struct text *t)
 	psc_get_uint(w, "tags_unexplained", &unexplained);
 	psc_get_uint(w, "blocks", &blocks);
 	psc_count_text(blocks, n);
-	text_fact(t, "pages agree", "%s blocks walked: %" PRIu64 " counters "
+	text_fact(t, "pages walked", "%s blocks: %" PRIu64 " counters "
 		  "agree, %" PRIu64 " differ for a known reason, %" PRIu64
 		  " unexplained", n, equal, explained, unexplained);
 }
