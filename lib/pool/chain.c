@@ -136,7 +136,12 @@ static bool one_repair(const struct psc_chain *c, unsigned int links,
 	if (!links)
 		return false;
 	x = next_anchor(c, last);
-	return x < PSC_PAGE_SIZE && tags_are_text(c, x);
+	if (x < PSC_PAGE_SIZE)
+		return tags_are_text(c, x);
+	// The size of the last block.
+	unsigned int rest = (PSC_PAGE_SIZE - last) >> c->form->shift;
+	return links >= 2 &&
+	       __builtin_popcount(rest ^ header_at(c, last).size) == 1;
 }
 
 bool psc_chain_is_plausible(const struct psc_chain *c)
@@ -231,7 +236,7 @@ static void check_aligned(struct walk *w, unsigned int off,
 		return;
 	struct psc_pool_header s = header_at(c, at);
 	uint8_t type = (h->type & (uint8_t)~PSC_PT_ILLEGAL) | PSC_PT_ALIGNED;
-	bool size_ok = s.size == h->size - back, tag_ok = s.tag == h->tag;
+	bool size_ok = s.size == h->size - back, tag_ok = !((s.tag ^ h->tag) & 0x7fffffff);
 	// Quota is charged to one of the two.
 	bool type_ok = !((s.type ^ type) & ~PSC_PT_QUOTA);
 	bool back_ok = s.previous == back;

@@ -159,6 +159,20 @@ static bool has_pool_header(const struct walk *w, uint64_t off,
 	       bytes - h.size * 16u <= 0x20;
 }
 
+/** Can the words behind a chunk's header be a node of the free tree? */
+static bool has_node(const struct walk *w, uint64_t off)
+{
+	const uint8_t *p = psc_pages_at(&w->v->pages, off + 8, 24);
+
+	for (unsigned int i = 0; p && i < 24; i += 8) {
+		uint64_t v = psc_le64(p + i);
+
+		if (v && v >> 47 != 0x1ffff)
+			return false;
+	}
+	return p;
+}
+
 /**
  * What the broken header at @p off should have said, given that the chunk
  * at @p next knows its size: allocated when a pool header fills it, else the
@@ -172,7 +186,8 @@ static uint64_t expected_header(const struct walk *w, uint64_t off,
 	uint64_t used = base | UINT64_C(1) << 48;
 	uint64_t free = base | boundaries(off, size * 16);
 
-	if (has_pool_header(w, off, (unsigned int)size))
+	if (has_pool_header(w, off, (unsigned int)size) ||
+	    !has_node(w, off))
 		return used;
 	return __builtin_popcountll(found ^ used) <
 	       __builtin_popcountll(found ^ free) ? used : free;

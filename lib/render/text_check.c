@@ -117,7 +117,7 @@ static void place(const struct text *t, const struct psc_value *p)
 	psc_get_hex(p, "address", &va);
 	psc_get_bool(p, "in_pool", &in_pool);
 	fprintf(t->out, "  header %016" PRIx64 ": ", va);
-	if (strcmp(text_str(p, "page_status"), "ok") != 0)
+	if (strcmp(text_str(p, "page_status"), "readable") != 0)
 		fprintf(t->out, "its page is not here (%s)",
 			text_str(p, "page_status"));
 	else if (!in_pool)

@@ -133,14 +133,41 @@ void text_view_pool(const struct text *t)
 	place(t, pool);
 }
 
+/** The field that a rule judges, in the debugger's words; NULL: its own. */
+static const char *field_name(const char *rule)
+{
+	static const char *const names[][2] = {
+		{ "L1", "previous size" }, { "L2", "size" }, { "L3", "size" },
+		{ "L4", "previous size" }, { "L5", "size" },
+		{ "L6", "pool type" }, { "L7", "pool index" },
+		{ "L8", "pool tag" }, { "L14", "process billed" },
+		{ "V2", "chunk header" }, { "V3", "chunk previous size" },
+		{ "V6", "size" }, { "V7", "previous size" },
+		{ "V12", "pool type" }, { "F5", "pool header" },
+		{ "Q1", "process billed" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(rule, names[i][0]) == 0)
+			return names[i][1];
+	}
+	return NULL;
+}
+
 static void complaint(const struct text *t, const struct psc_value *f)
 {
+	const char *field = field_name(text_str(f, "rule"));
 	uint64_t va = 0, found = 0, expected;
 
 	psc_get_hex(f, "address", &va);
 	psc_get_hex(f, "found", &found);
-	fprintf(t->out, "[ %016" PRIx64 " ]: %s broken (%s) [ 0x%" PRIx64 " ]",
-		va, text_str(f, "rule"), text_str(f, "test"), found);
+	if (field)
+		fprintf(t->out, "[ %016" PRIx64 " ]: invalid %s [ 0x%" PRIx64
+			" ]", va, field, found);
+	else
+		fprintf(t->out, "[ %016" PRIx64 " ]: %s broken (%s) [ 0x%"
+			PRIx64 " ]", va, text_str(f, "rule"),
+			text_str(f, "test"), found);
 	if (psc_get_hex(f, "expected", &expected))
 		fprintf(t->out, " should be [ 0x%" PRIx64 " ]", expected);
 	fputc('\n', t->out);
@@ -159,8 +186,9 @@ static void single_bits(const struct text *t, const struct psc_value *list)
 		psc_get_hex(f, "address", &va);
 		if (!psc_get_bool(f, "bit_flip", &flip) || !flip)
 			continue;
+		const char *field = field_name(text_str(f, "rule"));
 		fprintf(t->out, "[ %016" PRIx64 " ]: one bit of %s\n", va,
-			text_str(f, "rule"));
+			field ? field : text_str(f, "rule"));
 		n++;
 	}
 	if (!n)
@@ -179,6 +207,11 @@ void text_view_poolval(const struct text *t)
 	fprintf(t->out, "Pool page %016" PRIx64 " region is %s\n\nValidating "
 		"Pool headers for pool page: %016" PRIx64 "\n\n", va,
 		region(psc_get_str(pool, "pool")), page);
+	if (strcmp(text_str(pool, "kind"), "vs") == 0 ||
+	    strcmp(text_str(pool, "kind"), "lfh") == 0)
+		fprintf(t->out, "The page belongs to a segment heap: its %s "
+			"subsegment is checked instead of a chain of headers."
+			"\n\n", text_str(pool, "kind"));
 	if (!psc_count(psc_get(pool, "blocks"))) {
 		fprintf(t->out, "Pool page [ %016" PRIx64 " ] holds no block "
 			"that can be checked (%s).\n", page,
