@@ -304,7 +304,8 @@ struct psc_error *psc_view_classic(struct psc_pool_view *v)
 /** Big allocations are sorted by address space, then by address. */
 static bool ends_before(const struct psc_big *b, uint16_t space, uint64_t va)
 {
-	return b->space < space || (b->space == space && b->va + b->bytes <= va);
+	return b->space < space ||
+	       (b->space == space && b->va + b->bytes <= va);
 }
 
 /** Where does the chain of the page at @p va begin? PSC_PAGE_SIZE: nowhere,
