@@ -59,9 +59,10 @@ static void print_module(const struct psc_code_module *m, bool verbose)
 	}
 	printf("%s machine %x: %zu sites, %zu rows:", m->name, m->machine,
 	       sites, m->n);
-	for (int k = 0; k < 7; k++) {
+	for (unsigned int k = 0; k < 7; k++) {
 		if (by[k])
-			printf(" %s %zu", psc_resolved_by_name(k), by[k]);
+			printf(" %s %zu", psc_resolved_by_name((enum psc_resolved_by)k),
+			       by[k]);
 	}
 	printf("%s%s\n", m->limited ? " LIMITED" : "",
 	       m->cached ? " cached" : "");
