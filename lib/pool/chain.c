@@ -241,16 +241,15 @@ static void check_aligned(struct walk *w, unsigned int off,
 	bool type_ok = !((s.type ^ type) & ~PSC_PT_QUOTA);
 	bool back_ok = s.previous == back;
 
-	if (size_ok + tag_ok + back_ok + type_ok != 3 || !s.tag)
+	// A tag that differs can be the first's: that one is judged elsewhere.
+	if (!tag_ok || size_ok + back_ok + type_ok != 2)
 		return;		// no second header, or a good one
 	if (!back_ok)
 		fault(w, PSC_L15, at, 0, 8, back, s.previous, true);
 	else if (!size_ok)
 		fault(w, PSC_L15, at, 2, 8, h->size - back, s.size, true);
-	else if (!type_ok)
-		fault(w, PSC_L15, at, 3, 8, type, s.type, true);
 	else
-		fault(w, PSC_L15, at, 4, 32, h->tag, s.tag, true);
+		fault(w, PSC_L15, at, 3, 8, type, s.type, true);
 }
 
 /** PoolIndex of the block before or behind: a page has one descriptor. */

@@ -74,8 +74,8 @@ void text_crash(const struct text *t);
 
 /** Driver whose code allocates with @p tag, or NULL. */
 const char *text_tag_driver(const struct text *t, uint32_t tag);
-/** Each corrupt header in three lines; @p suspects: the others too. */
-void text_corruption(const struct text *t, bool suspects);
+/** The first corrupt headers and their suspects, in short. */
+void text_corruption(const struct text *t);
 
 /** What the figures lack: missing pages, unreadable structures, errors of
  *  sections. Prints nothing when all is there. */

@@ -7,6 +7,9 @@
 #include "base/str.h"
 #include "render/text.h"
 
+/** Corrupt headers that the report names. */
+#define MAX_SHOWN 5u
+
 static bool is_corrupt(const struct psc_value *f)
 {
 	return strcmp(text_str(f, "severity"), "corrupt") == 0;
@@ -66,18 +69,24 @@ static void finding(const struct text *t, const struct psc_value *f)
 	fputc('\n', t->out);
 }
 
-void text_corruption(const struct text *t, bool suspects)
+void text_corruption(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
+	size_t shown = 0;
 
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *f = psc_at(list, i, NULL);
 
-		if (is_corrupt(f) || suspects) {
-			head(t, f);
-			suspect(t, f);
-		}
+		if (!is_corrupt(f) || shown++ >= MAX_SHOWN)
+			continue;
+		head(t, f);
+		suspect(t, f);
 	}
+	if (shown > MAX_SHOWN)
+		fprintf(t->out, "and %zu more: poolscope check shows them\n",
+			shown - MAX_SHOWN);
+	if (shown)
+		fputc('\n', t->out);
 }
 
 static void verdict(const struct text *t)

@@ -243,6 +243,7 @@ static void reconciled(const struct text *t)
 void text_view_report(const struct text *t)
 {
 	headline(t);
+	text_corruption(t);
 	text_styled(t, TEXT_HEADING, "Crash\n");
 	text_crash(t);
 	findings(t);

@@ -158,7 +158,7 @@ static void aligned_pairs(void **state)
 		unsigned int faults;
 	} t[] = {
 		{ 0, 3, 0 }, { 0, 1, 1 }, { 2, 0xbc, 1 }, { 3, 0x02, 1 },
-		{ 4, 'K', 1 }, { 3, 0x0e, 0 },
+		{ 4, 'K', 0 }, { 3, 0x0e, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
