@@ -136,6 +136,24 @@ static void draw_machine(struct draw *d, uint64_t seed, const char *kernel)
 			     between(d, 1, 9000), between(d, 1, 4000));
 }
 
+// Session pool, on the families whose types have it.
+static void draw_session(struct draw *d)
+{
+	if (d->family > 22000 || below(d, 2))
+		return;
+	psc_str_add(&d->s, "session 1\nprocess csrss.exe pid=3 session=1\n");
+	for (uint64_t n = between(d, 1, 6); n; n--) {
+		char tag[5];
+		uint64_t count = between(d, 1, 200), low, high;
+
+		draw_tag(d, tag);
+		draw_size(d, &low, &high);
+		psc_str_addf(&d->s, "alloc %s session size=%" PRIu64
+			     "..%" PRIu64 " count=%" PRIu64 "\n", tag, low,
+			     high, high > 0xf00 ? count % 6 + 1 : count);
+	}
+}
+
 char *mk_random_recipe(uint64_t seed, uint32_t family)
 {
 	struct draw d = { .rng = seed ^ 0x72616e64u };
@@ -150,5 +168,6 @@ char *mk_random_recipe(uint64_t seed, uint32_t family)
 	n = between(&d, 5, 40);
 	for (uint64_t i = 0; i < n; i++)
 		draw_alloc(&d);
+	draw_session(&d);
 	return psc_str_take(&d.s);
 }
