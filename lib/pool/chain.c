@@ -347,6 +347,8 @@ static void accept(struct walk *w, unsigned int off, unsigned int bytes)
 {
 	struct psc_pool_header h = header_at(w->c, off);
 
+	// A stored size that was refuted is of no use to further checks.
+	h.size = (uint16_t)(bytes >> w->c->form->shift);
 	if (h.type & PSC_PT_IN_USE)
 		check_live(w, off, &h);
 	else if (h.type & PSC_PT_ALIGNED)
