@@ -52,6 +52,11 @@ void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
 			v->info.complete = false;
 			psc_view_note(v, "%s: the list at 0x%" PRIx64
 				      " is a ring", what, list);
+			psc_view_fault(v, &(struct psc_fault){
+				.rule = PSC_L13, .va = entry,
+				.field_va = entry, .found = list,
+				.pool = PSC_POOL_UNKNOWN,
+				.owner = PSC_OWNER_VS });
 			return;
 		}
 		// The entry's own page may be missing: the rest is lost then.

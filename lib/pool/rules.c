@@ -57,18 +57,9 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the table was overwritten", false },
 	[PSC_B4] = { "B4", "the tag of a big allocation is text and counted",
 		     "the table was overwritten", false },
-	[PSC_B5] = { "B5", "a nonpaged big allocation is mapped",
-		     "it was freed without its entry, or the table is stale",
-		     false },
 	[PSC_B6] = { "B6", "the live entries are as many as counted",
 		     "an update was in flight, or the table is damaged",
 		     false },
-	[PSC_B7] = { "B7", "an entry is reachable from its address's hash",
-		     "the address of the entry was overwritten", false },
-	[PSC_B8] = { "B8", "the fill behind a contiguous allocation is "
-		     "unchanged", "the owner wrote past its end", true },
-	[PSC_B9] = { "B9", "a big allocation begins a page range of a heap",
-		     "the table and the descriptors disagree", false },
 	// Tag tables (7.4).
 	[PSC_K1] = { "K1", "a tag has no more frees than allocations",
 		     "memory was freed under another tag", false },
@@ -76,8 +67,6 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the tag table was overwritten", false },
 	[PSC_K3] = { "K3", "an entry is reachable from its tag's hash",
 		     "the key of the entry was overwritten", false },
-	[PSC_K4] = { "K4", "the blocks of a tag are what its counters say",
-		     "the tag of a block was overwritten", false },
 	[PSC_K5] = { "K5", "the bytes of a tag are a multiple of the unit",
 		     "the counter was overwritten", false },
 	[PSC_K6] = { "K6", "the tag of a block is in the tag table",
@@ -103,10 +92,6 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the descriptor was overwritten", false },
 	[PSC_S9] = { "S9", "a subsegment fills its range",
 		     "the subsegment's header was overwritten", false },
-	[PSC_S10] = { "S10", "the tree of free ranges holds free ranges",
-		      "a descriptor was overwritten", false },
-	[PSC_S11] = { "S11", "a page range is in the big-page table",
-		      "the descriptors and the table disagree", false },
 	// VS subsegments (7.6).
 	[PSC_V1] = { "V1", "the signature agrees with the size",
 		     "the subsegment's header was overwritten by the range "
@@ -130,8 +115,6 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "a freed block was written to", false },
 	[PSC_V10] = { "V10", "a heap has no more free pages than committed",
 		      "the heap's counters were overwritten", false },
-	[PSC_V11] = { "V11", "committed pages of a nonpaged heap are mapped",
-		      "the commit bitmap was overwritten", false },
 	[PSC_V12] = { "V12", "the paged bit agrees with the heap",
 		      "byte 3 of the header was overwritten", false },
 	// LFH subsegments (7.7).

@@ -145,12 +145,27 @@ static void lost_segments(struct psc_pool_view *v, const struct context *c,
 		.owner = PSC_OWNER_VS });
 }
 
+/** S3: a segment's back link is the segment, or the head, before it. */
+static void check_back(struct psc_pool_view *v, const struct context *c,
+		       uint64_t va, uint64_t before)
+{
+	uint64_t back;
+
+	if (psc_mem_read(v->spaces.v[c->heap->space].mem, va + 8, &back, 8,
+			 NULL) == 8 && back != before)
+		psc_view_fault(v, &(struct psc_fault){
+			.rule = PSC_S3, .va = va, .field_va = va + 8,
+			.bits = 64, .expected = before, .found = back,
+			.pool = c->heap->pool, .owner = PSC_OWNER_VS,
+			.repaired = true });
+}
+
 static void walk_segments(struct psc_pool_view *v, const struct context *c)
 {
 	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
 	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
 	struct psc_error *err;
-	uint64_t va, n = 0;
+	uint64_t va, n = 0, before = c->list;
 
 	if ((err = psc_mem_u64(m, c->list, "SegmentListHead", &va))) {
 		psc_view_incomplete(v, "segment list", err);
@@ -168,6 +183,8 @@ static void walk_segments(struct psc_pool_view *v, const struct context *c)
 			return;
 		}
 		read_segment(v, c, va);
+		check_back(v, c, va, before);
+		before = va;
 		n++;
 		if ((err = psc_mem_u64(m, va, "segment link", &va))) {
 			psc_view_incomplete(v, "segment list", err);
@@ -371,6 +388,25 @@ static bool check_signature(struct psc_pool_view *v, uint64_t va,
 	return false;
 }
 
+/** V10: a heap cannot have more free pages than it committed. */
+static void check_units(struct psc_pool_view *v, const struct psc_heap *h,
+			struct psc_mem *m)
+{
+	uint64_t total, free;
+	PSC_ERROR_GUARD struct psc_error *a = get(
+		v, m, h->va, "_SEGMENT_HEAP.VsContext.TotalCommittedUnits",
+		&total);
+	PSC_ERROR_GUARD struct psc_error *b = get(
+		v, m, h->va, "_SEGMENT_HEAP.VsContext.FreeCommittedUnits",
+		&free);
+
+	if (!a && !b && free > total)
+		psc_view_fault(v, &(struct psc_fault){
+			.rule = PSC_V10, .va = h->va, .field_va = h->va,
+			.found = free, .pool = h->pool,
+			.owner = PSC_OWNER_LARGE });
+}
+
 static void read_delayed(struct psc_pool_view *v, uint64_t va,
 			 struct psc_mem *m)
 {
@@ -414,6 +450,7 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 		else
 			walk_segments(v, &c);
 	}
+	check_units(v, &heap, m);
 	read_delayed(v, va, m);
 }
 
