@@ -185,6 +185,20 @@ static void read_scene(const struct psc_check *c, struct psc_scene *s)
 				     NULL) == PSC_SCENE_BEHIND;
 }
 
+/** Was the lock of the place's heap held: an update in flight (pool 7.9)? */
+static bool is_busy(const struct psc_check *c, uint64_t va)
+{
+	struct psc_place p;
+	uint64_t lock = 0;
+
+	psc_pool_locate(c->view, va, &p);
+	if (!p.heap)
+		return false;
+	PSC_ERROR_GUARD struct psc_error *err = psc_kernel_get(
+		c->a->kernel, p.heap, "_SEGMENT_HEAP.VsContext.Lock", &lock);
+	return !err && lock;
+}
+
 static void fault_texts(struct psc_value *evidence, const struct psc_scene *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
@@ -219,6 +233,7 @@ static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
 	struct psc_scene s = { .f = f, .n = n };
 
 	s.bugcheck = named_by_bugcheck(c, f);
+	s.busy = is_busy(c, f->va);
 	read_scene(c, &s);
 	struct psc_judgement j = psc_judge(&s, NULL);
 	if (!j.corrupt && !c->a->req->suspect && !c->a->req->all) {
