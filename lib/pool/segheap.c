@@ -392,7 +392,7 @@ static bool check_signature(struct psc_pool_view *v, uint64_t va,
 static void check_units(struct psc_pool_view *v, const struct psc_heap *h,
 			struct psc_mem *m)
 {
-	uint64_t total, free;
+	uint64_t total = 0, free = 0;
 	PSC_ERROR_GUARD struct psc_error *a = get(
 		v, m, h->va, "_SEGMENT_HEAP.VsContext.TotalCommittedUnits",
 		&total);
