@@ -14,6 +14,7 @@
 /** Windows are this big: a large page, a unit of work. */
 #define WINDOW (UINT64_C(2) << 20)
 #define SLOT_SHIFT 39
+#define CACHE_LINE 64u
 
 /** Address ranges, ascending by construction of their users. */
 struct hole {
@@ -488,8 +489,25 @@ static void absent_pages(struct psc_worker *w, const struct psc_unit *u,
 		s->pages_missing += n;
 }
 
+/**
+ * Page @p va, its bytes on their way: a chain hops from header to header,
+ * which no processor foresees, so the lines are asked for one page ahead.
+ */
+static const uint8_t *page_ahead(struct psc_mem *m, uint64_t va,
+				 uint8_t *scratch)
+{
+	const uint8_t *page;
+
+	if (psc_mem_page(m, va, scratch, &page) != PSC_VA_OK)
+		return NULL;
+	for (unsigned int i = 0; i < PSC_PAGE_SIZE; i += CACHE_LINE)
+		__builtin_prefetch(page + i);
+	return page;
+}
+
 void psc_walk_chain_unit(struct psc_worker *w, const struct psc_unit *u)
 {
+	uint8_t spare[PSC_PAGE_SIZE];	// two pages are in hand at a time
 	struct psc_mem *m = w->mem[u->space];
 	uint64_t pos = u->va;
 	uint64_t end = u->va + ((uint64_t)u->pages << PSC_PAGE_SHIFT);
@@ -501,11 +519,15 @@ void psc_walk_chain_unit(struct psc_worker *w, const struct psc_unit *u)
 			absent_pages(w, u, &r);
 			continue;
 		}
+		const uint8_t *next = page_ahead(m, r.va, w->scratch);
 		for (uint64_t o = 0; o < r.size; o += PSC_PAGE_SIZE) {
-			const uint8_t *page;
+			const uint8_t *page = next;
+			bool odd = o >> PSC_PAGE_SHIFT & 1;
 
-			if (psc_mem_page(m, r.va + o, w->scratch, &page) ==
-			    PSC_VA_OK)
+			next = o + PSC_PAGE_SIZE < r.size
+				? page_ahead(m, r.va + o + PSC_PAGE_SIZE,
+					     odd ? w->scratch : spare) : NULL;
+			if (page)
 				chain_page(w, u, page, r.va + o, r.nx);
 		}
 	}
