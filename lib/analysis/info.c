@@ -122,5 +122,8 @@ struct psc_error *psc_analyse_info(struct psc_analysis *a)
 	fill_dump(a);
 	fill_system(a);
 	fill_symbols(a);
+	// Every dump with pages has a kernel: it was cut off or is damaged.
+	if (!psc_kernel_base(a->kernel) && !psc_dump_why_no_pages(a->dump))
+		psc_mem_count_unreadable(a->mem);
 	return NULL;
 }

@@ -2,6 +2,7 @@
 // modules and unloaded_modules.
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "analysis/analysis.h"
 
@@ -62,6 +63,32 @@ static void fill_unloaded(struct psc_value *o, const struct psc_unloaded *u)
 	psc_set_time(o, "time", u->time);
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct psc_unloaded *x = *(const struct psc_unloaded *const *)a;
+	const struct psc_unloaded *y = *(const struct psc_unloaded *const *)b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+// What has an address is sorted by address (the report's contract).
+static struct psc_error *fill_all_unloaded(struct psc_value *list,
+					   const struct psc_modules *m)
+{
+	const struct psc_unloaded **v = calloc(m->n_unloaded + 1, sizeof(*v));
+
+	if (!v)
+		return &psc_nomem;
+	for (size_t i = 0; i < m->n_unloaded; i++)
+		v[i] = &m->unloaded[i];
+	if (m->n_unloaded)
+		qsort(v, m->n_unloaded, sizeof(*v), by_start);
+	for (size_t i = 0; i < m->n_unloaded; i++)
+		fill_unloaded(psc_add_object(list), v[i]);
+	free(v);
+	return NULL;
+}
+
 struct psc_error *psc_analyse_modules(struct psc_analysis *a)
 {
 	const struct psc_modules *m;
@@ -72,9 +99,9 @@ struct psc_error *psc_analyse_modules(struct psc_analysis *a)
 	struct psc_value *list = psc_set_array(a->root, "modules");
 	for (size_t i = 0; i < m->n; i++)
 		fill_module(psc_add_object(list), &m->v[i]);
-	list = psc_set_array(a->root, "unloaded_modules");
-	for (size_t i = 0; i < m->n_unloaded; i++)
-		fill_unloaded(psc_add_object(list), &m->unloaded[i]);
+	err = fill_all_unloaded(psc_set_array(a->root, "unloaded_modules"), m);
+	if (err)
+		return err;
 	if (!m->complete) {
 		a->lower_bound = true;
 		psc_set_str(a->root, "modules_incomplete", m->why_incomplete);

@@ -196,6 +196,9 @@ static struct psc_error *read_size(const struct psc_kernel *k,
 		t->entries = size;
 		return NULL;
 	}
+	if (t->session && !size)
+		return psc_error_new(PSC_ERR_ABSENT, "the dump holds no table "
+				     "of session pool: %s is 0", size_name);
 	PSC_ERROR_GUARD struct psc_error *no_mask =
 		psc_kernel_global(k, mask_name, w, &mask);
 	if (!no_mask && plausible(t, mask + 2)) {
@@ -295,7 +298,8 @@ static struct psc_error *add_expansion(const struct layout *l,
 	if (n > MAX_EXPANSION) {
 		note(t, "the expansion table is left out: its stored size is",
 		     n);
-		t->pages_missing++;
+		t->lower_bound = true;
+		psc_mem_count_unreadable(m);
 		return NULL;
 	}
 	psc_table_scan(m, &(struct psc_table){ va, l->bytes, n },
@@ -337,7 +341,8 @@ static struct psc_error *add_processors(const struct psc_kernel *k,
 		psc_kernel_symbol(k, "ExPoolTagTables", &array);
 	if (absent) {
 		note(t, "only the first processor's table was found; tables", 1);
-		t->pages_missing++;
+		t->lower_bound = true;
+		psc_mem_count_unreadable(m);
 		return NULL;
 	}
 	if (!psc_map_put(&seen, base, NULL))
@@ -348,8 +353,11 @@ static struct psc_error *add_processors(const struct psc_kernel *k,
 		bool added;
 
 		if (err) {
+			// Its page has been counted by the read.
 			psc_error_free(err);
-			t->pages_missing++;
+			note(t, "the list of processors' tables cannot be "
+			     "read; slot", i);
+			t->lower_bound = true;
 			break;
 		}
 		if (!va)

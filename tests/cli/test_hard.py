@@ -24,6 +24,10 @@ POOLSCOPE = os.environ["POOLSCOPE"]
 SECONDS = 20                    # generous: sanitizers, a busy machine
 
 
+# Status of single commands that must see the damage for themselves.
+COMMANDS = {"lying-sizes": {"poolused": 3}, "truncated": {"info": 3}}
+
+
 def unknown(dump, want, recipe):
     report = report_test.report("report", dump, "--all")
     # A lower bound that says so is no figure.
@@ -47,6 +51,11 @@ def damaged(dump, want, recipe):
     if done.returncode != want["builder"]["status"]:
         bad.append(f"{recipe.stem}: status {done.returncode}, must be "
                    f"{want['builder']['status']}: {done.stderr}")
+    for command, status in COMMANDS.get(recipe.stem, {}).items():
+        got = subprocess.run([POOLSCOPE, command, dump], timeout=120,
+                             capture_output=True).returncode
+        if got != status:
+            bad.append(f"{recipe.stem}: {command} {got}, must be {status}")
     if done.returncode == 1 and len(done.stderr.splitlines()) != 1:
         bad.append(f"{recipe.stem}: not one line of error: {done.stderr}")
     if seconds > SECONDS:

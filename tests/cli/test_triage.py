@@ -45,6 +45,8 @@ def x64():
     assert {"hal.dll", "kd.dll", "CLFS.SYS", "tm.sys",
             "rdpbus.sys"} <= modules.keys()
     names = [m["name"] for m in r["unloaded_modules"]]
+    starts = [m["start"] for m in r["unloaded_modules"]]
+    assert starts == sorted(starts)     # the contract: by address
     assert sorted(names) == ["WdBoot.sys", "dam.sys", "hwpolicy.sys",
                              "mcupdate.dll"]
     dam = next(m for m in r["unloaded_modules"] if m["name"] == "dam.sys")

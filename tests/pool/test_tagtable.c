@@ -159,6 +159,17 @@ static void expansion_table(void **state)
 	assert_true(t->v[1].expansion);
 	assert_int_equal(t->v[1].nonpaged.bytes, 96);
 	psc_tag_table_free(t);
+
+	// A size that lies: the table is left out, and that is told.
+	struct psc_mem *m = psc_kernel_mem(fake_kernel());
+	uint64_t before = psc_mem_coverage(m).structures_unreadable;
+	fake_put(GLOBALS + 0x20, UINT64_MAX, 8);
+	CHECK_OK(psc_tag_table_read(fake_kernel(), &t));
+	assert_false(t->complete);
+	assert_int_equal(t->pages_missing, 0);
+	assert_int_equal(psc_mem_coverage(m).structures_unreadable,
+			 before + 1);
+	psc_tag_table_free(t);
 }
 
 static void lying_sizes(void **state)
