@@ -66,6 +66,8 @@ def version():
 
 def wrong_usage():
     for args in ([], ["vm"], ["--nonsense", "x"], ["vm", "x", "zz"],
+                 ["types", "--help"], ["/none.dmp"], ["lm"], ["lm", "x", "y"],
+                 ["walk"], ["poolval", "x"],
                  ["vm", "x", "2"], ["vm", "x", "1", "2"],
                  ["poolused", "x", "10"], ["poolused", "x", "-1"],
                  ["poolused", "x", "/t0"], ["poolused", "x", "/tx"],
