@@ -59,6 +59,14 @@ void mk_areas_init(struct mk *m)
 		m->pte_base = 0xffed000000000000;
 }
 
+// Where fixed objects end: in the pool regions, before the pool's second part.
+static uint64_t objects_end(const struct mk *m, enum mk_area area)
+{
+	const struct mk_area_state *a = &m->area[area];
+
+	return a->base + (area <= MK_PAGED ? MK_POOL_REST_AT : a->bytes);
+}
+
 uint64_t mk_reserve(struct mk *m, enum mk_area area, uint64_t bytes,
 		    uint64_t align)
 {
@@ -66,7 +74,7 @@ uint64_t mk_reserve(struct mk *m, enum mk_area area, uint64_t bytes,
 	uint64_t va = (a->next + align - 1) / align * align;
 
 	bytes = MK_PAGES(bytes) * MK_PAGE;
-	if (va + bytes > a->base + a->bytes)
+	if (va + bytes > objects_end(m, area))
 		mk_fail(m, "address space of area %d is full", area);
 	a->next = va + bytes;
 	return va;
@@ -81,7 +89,7 @@ uint64_t mk_alloc(struct mk *m, enum mk_area area, uint64_t bytes)
 	// Small objects share a page, but do not cross into the next one.
 	if (bytes > MK_PAGE || (va & 0xfff) + bytes > MK_PAGE)
 		va = (va + 0xfff) & ~0xfffull;
-	if (va + bytes > a->base + a->bytes)
+	if (va + bytes > objects_end(m, area))
 		mk_fail(m, "address space of area %d is full", area);
 	a->next = bytes > MK_PAGE ? (va + bytes + 0xfff) & ~0xfffull
 				  : va + bytes;

@@ -7,6 +7,8 @@
 
 /** Fixed kernel objects begin here inside the pool regions. */
 #define MK_OBJECTS_AT 0x40000000u
+/** Pool pages that do not fit before them go on here. */
+#define MK_POOL_REST_AT 0x1000000000ull
 
 struct mk_places {
 	uint32_t family;	/**< This one and newer. */

@@ -157,15 +157,20 @@ uint64_t mk_pool_reserve(struct mk *m, enum mk_pool pool, uint64_t bytes,
 	uint64_t limit = a->base + MK_OBJECTS_AT;
 
 	// The region's start is the pool's own; what does not fit there goes
-	// behind the fixed objects. A session's objects come first.
+	// far behind the fixed objects. A session's objects come first.
 	if (pool == MK_POOL_SESSION)
 		limit = mk_session_pool_end(m);
 	if (!*next)
 		*next = pool == MK_POOL_SESSION ? mk_session_pool_start(m)
 						: a->base;
 	uint64_t va = (*next + align - 1) / align * align;
+	if (pool != MK_POOL_SESSION && va + bytes > limit) {
+		va = PSC_MAX(va, a->base + MK_POOL_REST_AT);
+		va = (va + align - 1) / align * align;
+		limit = a->base + a->bytes;
+	}
 	if (va + bytes > limit)
-		return mk_reserve(m, area, bytes, align);
+		mk_fail(m, "address space of area %d is full", area);
 	*next = va + bytes;
 	return va;
 }

@@ -83,6 +83,7 @@ struct sg_heap {
 	PSC_VEC(struct sg_large) large;
 	uint32_t asked[SG_BUCKETS + 1];	/**< Requests per class. */
 	uint32_t open[SG_BUCKETS + 1];	/**< Subsegment with room + 1. */
+	uint32_t made[SG_BUCKETS + 1];	/**< Subsegments of a class. */
 	uint64_t committed, large_pages;
 };
 

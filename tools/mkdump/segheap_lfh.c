@@ -38,10 +38,8 @@ static void geometry(struct sg_lfh *l, bool new_layout)
 static struct sg_lfh *lfh_new(struct mk *m, struct sg_heap *h, uint32_t block)
 {
 	struct sg_lfh l = { .block = block };
-	uint32_t same = 0;
+	uint32_t same = h->made[block / SG_UNIT]++;
 
-	for (size_t i = 0; i < h->lfh.n; i++)
-		same += h->lfh.v[i].block == block;
 	// A bucket's subsegments grow: one page, then two, then four.
 	l.pages = same == 0 && block <= 0x100 ? 1 : same < 2 ? 2 : 4;
 	geometry(&l, segheap(m)->new_layout);
