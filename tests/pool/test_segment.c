@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// A segment of every kind of range, then one damage per rule.
+#include "test.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "collect.h"
+#include "encode.h"
+#include "pool/segment.h"
+
+#define VA UINT64_C(0xffff9a8013400000)
+#define CONTEXT UINT64_C(0xffff9a8010000100)
+#define FIRST_INDEX 2u
+
+static uint8_t memory[PSC_SEGMENT_HEADER];
+static const uint8_t *pages[2];
+static struct collect faults;
+static struct psc_range range[PSC_SEGMENT_UNITS];
+static unsigned int n_ranges;
+
+static uint8_t *desc(unsigned int i)
+{
+	return memory + i * 0x20;
+}
+
+/** A range of @p units from unit @p i; @p flags of its first descriptor. */
+static void put_range(unsigned int i, unsigned int units, unsigned int flags)
+{
+	for (unsigned int n = 0; n < units; n++) {
+		uint8_t *d = desc(i + n);
+
+		memset(d, 0, 0x20);
+		if (flags & 1)
+			psc_put32(d, 0xccddccdd);
+		d[0x18] = (uint8_t)(n ? flags & ~2u : flags);
+		d[0x1f] = (uint8_t)(n ? n : units);
+	}
+}
+
+/** Back end, internal, LFH with a guard unit, VS, and free to the end. */
+static void healthy(void)
+{
+	memset(memory, 0, sizeof(memory));
+	pages[0] = memory;
+	pages[1] = memory + PSC_PAGE_SIZE;
+	put_range(2, 3, 0x3);
+	put_range(5, 1, 0x7);
+	put_range(6, 17, 0xb);
+	psc_put32(desc(6) + 4, 0x1000);
+	put_range(23, 16, 0xf);
+	put_range(39, 217, 0x2);
+	uint64_t signature = CONTEXT ^ VA ^ HEAP_KEY ^
+			     UINT64_C(0xa2e64eada2e64ead);
+	memcpy(memory + 0x10, &signature, 8);
+}
+
+static void keep(void *ctx, const struct psc_range *r)
+{
+	assert_true(n_ranges < PSC_SEGMENT_UNITS);
+	range[n_ranges++] = *r;
+}
+
+static struct psc_segment segment(void)
+{
+	return (struct psc_segment){
+		.layout = &psc_heap_layout_common, .header = { VA, pages, 2 },
+		.context = CONTEXT, .heap_key = HEAP_KEY, .unit_shift = 12,
+		.first_index = FIRST_INDEX, .pool = PSC_POOL_PAGED,
+	};
+}
+
+static bool walk(void)
+{
+	struct psc_segment s = segment();
+	struct psc_sink sink = collect_sink(&faults);
+
+	n_ranges = 0;
+	return psc_segment_walk(&s, keep, NULL, &sink);
+}
+
+/** Every unit is in one range, whatever was damaged. */
+static void check_cover(void)
+{
+	unsigned int next = FIRST_INDEX;
+
+	for (unsigned int i = 0; i < n_ranges; i++) {
+		assert_int_equal(range[i].first, next);
+		assert_int_equal(range[i].va, VA + next * 0x1000u);
+		next += range[i].units;
+	}
+	assert_int_equal(next, PSC_SEGMENT_UNITS);
+}
+
+static void check_fault(enum psc_rule rule, unsigned int unit)
+{
+	assert_int_equal(faults.n_faults, 1);
+	assert_string_equal(psc_rule_info(faults.f[0].rule)->name,
+			    psc_rule_info(rule)->name);
+	assert_int_equal(faults.f[0].va, VA + unit * 0x20u);
+}
+
+static void reads_a_segment(void **state)
+{
+	static const enum psc_range_type want[] = {
+		PSC_RANGE_BACKEND, PSC_RANGE_INTERNAL, PSC_RANGE_LFH,
+		PSC_RANGE_VS, PSC_RANGE_FREE,
+	};
+
+	healthy();
+	assert_true(walk());
+	assert_int_equal(faults.n_faults, 0);
+	assert_int_equal(n_ranges, 5);
+	for (unsigned int i = 0; i < 5; i++) {
+		assert_int_equal(range[i].type, want[i]);
+		assert_int_equal(range[i].guard, i == 2);
+	}
+	assert_int_equal(range[2].bytes, 0x10000);	// the guard is not it
+	assert_int_equal(range[3].bytes, 0x10000);
+	check_cover();
+}
+
+/** Each byte that a rule judges, changed: the rule, the unit it names. */
+static void one_damage_each(void **state)
+{
+	static const struct {
+		unsigned int unit, byte, value;
+		enum psc_rule rule;
+		bool unknown;	/**< The range is lost. */
+	} t[] = {
+		{ 5, 0x18, 0x87, PSC_S5, true },	// an unknown flag
+		{ 23, 0x18, 0xd, PSC_S5, true },	// not a first unit
+		{ 5, 0x1f, 0, PSC_S6, true },
+		{ 23, 0x1f, 234, PSC_S6, true },	// one too many
+		{ 5, 0x00, 0xde, PSC_S7, false },
+		{ 7, 0x1f, 9, PSC_S8, false },
+		{ 25, 0x18, 0xf, PSC_S5, false },	// first, inside another
+		{ 25, 0x18, 0xc, PSC_S5, false },	// free, inside a live one
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		healthy();
+		desc(t[i].unit)[t[i].byte] = (uint8_t)t[i].value;
+		assert_true(walk());
+		check_fault(t[i].rule, t[i].unit);
+		assert_int_equal(faults.f[0].field_va,
+				 faults.f[0].va + t[i].byte);
+		check_cover();
+		unsigned int unknown = 0;
+		for (unsigned int r = 0; r < n_ranges; r++)
+			unknown += range[r].type == PSC_RANGE_UNKNOWN;
+		assert_int_equal(unknown, t[i].unknown);
+	}
+}
+
+static void the_signature_has_two_witnesses(void **state)
+{
+	healthy();
+	memory[0x12] ^= 4;
+	walk();
+	check_fault(PSC_S2, 0);
+	assert_int_equal(faults.f[0].expected ^ faults.f[0].found, 4 << 16);
+	assert_int_equal(n_ranges, 5);
+}
+
+/** The units of a lost range are kept together, so that the next is found. */
+static void a_lost_range_ends_at_the_next_first_unit(void **state)
+{
+	healthy();
+	desc(6)[0x18] = 0xfb;
+	assert_true(walk());
+	assert_int_equal(range[2].type, PSC_RANGE_UNKNOWN);
+	assert_int_equal(range[2].units, 17);
+	assert_int_equal(range[2].bytes, 0x11000);
+	assert_false(range[2].guard);
+	assert_int_equal(range[3].type, PSC_RANGE_VS);
+}
+
+static void missing_header_pages(void **state)
+{
+	healthy();
+	pages[1] = NULL;	// descriptors 128 to 255
+	// The free range began before and says where it ends: nothing is lost.
+	assert_true(walk());
+	assert_int_equal(faults.n_faults, 0);
+	assert_int_equal(n_ranges, 5);
+	put_range(39, 89, 0x2);
+	assert_false(walk());
+	assert_int_equal(faults.n_faults, 0);
+	assert_int_equal(n_ranges, 5);
+	pages[0] = NULL;
+	assert_false(walk());
+	assert_int_equal(n_ranges, 0);
+	pages[1] = memory + PSC_PAGE_SIZE;
+	put_range(128, 128, 0x2);
+	assert_false(walk());
+	assert_int_equal(n_ranges, 1);
+	assert_int_equal(range[0].first, 128);
+}
+
+/** A walk must end whatever the bytes are, and never leave the segment. */
+static void any_byte_everywhere(void **state)
+{
+	for (unsigned int v = 0; v < 256; v++) {
+		memset(memory, (int)v, sizeof(memory));
+		pages[0] = memory;
+		pages[1] = memory + PSC_PAGE_SIZE;
+		assert_true(walk());
+		check_cover();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_a_segment),
+		cmocka_unit_test(one_damage_each),
+		cmocka_unit_test(the_signature_has_two_witnesses),
+		cmocka_unit_test(a_lost_range_ends_at_the_next_first_unit),
+		cmocka_unit_test(missing_header_pages),
+		cmocka_unit_test(any_byte_everywhere),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
