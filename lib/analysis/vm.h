@@ -118,7 +118,8 @@ void psc_vm_fill_page_files(const struct psc_vm *vm, struct psc_value *o);
 /** Counters that are sums over processors, sessions, threads, processes and
  *  pool descriptors (vm_sums.c). */
 void psc_vm_read_sums(struct psc_analysis *a, struct psc_vm *vm);
-/** vm.sessions, also session_commit. */
+/** vm.sessions, also session_commit (vm_sessions.c).
+ *  @param o may be NULL: the counter alone. */
 void psc_vm_fill_sessions(struct psc_analysis *a, struct psc_vm *vm,
 			  struct psc_value *o);
 

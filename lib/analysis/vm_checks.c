@@ -45,7 +45,7 @@ static void check_processors(struct psc_analysis *a, const struct psc_vm *vm)
 	uint64_t n = psc_dump_header(a->dump)->processors;
 	uint64_t sum = psc_vm_pages(vm, PSC_VM_PROCESSOR_COMMIT);
 
-	if (sum > n * MAX_CACHED_COMMIT)
+	if (n && sum > n * MAX_CACHED_COMMIT)
 		psc_finding_add(a, "vm-processor-commit", PSC_WARNING,
 				"/vm/processor_commit", "processor commit of %"
 				PRIu64 " pages is more than %" PRIu64

@@ -1,51 +1,53 @@
 // SPDX-License-Identifier: MIT
-// Counters that the debugger adds up: processors, sessions, threads,
-// processes, pool descriptors or heaps, and the sums over sums.
+// Counters that the debugger adds up: processors, threads, processes, pool
+// descriptors or heaps, and the sums over sums.
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "analysis/vm.h"
 #include "base/bytes.h"
-#include "base/map.h"
+#include "base/cleanup.h"
+#include "kernel/processor.h"
 
-// Slots of KiProcessorBlock in the largest kernels.
-#define MAX_PROCESSORS 2048
+// More than any machine's memory and page files have.
+#define MAX_SANE_PAGES (UINT64_C(1) << 36)
 
-static struct psc_error *cached_commit(const struct psc_kernel *k, uint64_t n,
+static struct psc_error *cached_commit(const struct psc_kernel *k,
+				       const struct psc_processors *p,
 				       uint64_t *sum)
 {
-	uint64_t block, prcb, v;
-	struct psc_error *err = psc_kernel_symbol(k, "KiProcessorBlock", &block);
+	if (!p->n)
+		return psc_error_new(PSC_ERR_DAMAGED, "neither the header nor "
+				     "KiProcessorBlock names a processor");
+	for (size_t i = 0; i < p->n; i++) {
+		uint64_t v;
 
-	for (uint64_t i = 0; !err && i < n; i++) {
-		err = psc_kernel_pointer(k, block +
-					 i * psc_kernel_pointer_size(k),
-					 "KiProcessorBlock", &prcb);
-		if (!err)
-			err = psc_kernel_get(k, prcb, "_KPRCB.CachedCommit",
-					     &v);
-		if (!err)
-			*sum += (uint32_t)v;
+		if (!p->prcb[i])
+			return psc_error_new(PSC_ERR_DAMAGED, "KiProcessorBlock "
+					     "has no KPRCB of processor %zu",
+					     i);
+		struct psc_error *err = psc_kernel_get(
+			k, p->prcb[i], "_KPRCB.CachedCommit", &v);
+		if (err)
+			return err;
+		*sum += (uint32_t)v;
 	}
-	return err;
+	return NULL;
 }
 
 static void read_processors(const struct psc_analysis *a, struct psc_vm *vm)
 {
-	uint64_t n = psc_dump_header(a->dump)->processors, sum = 0;
-	struct psc_error *err = NULL;
+	PSC_CLEANUP(psc_processors_free) struct psc_processors p = { 0 };
+	uint64_t sum = 0;
+	struct psc_error *err = psc_processors_read(a->kernel, &p);
 
-	if (n > MAX_PROCESSORS)
-		err = psc_error_new(PSC_ERR_DAMAGED, "the header names %" PRIu64
-				    " processors", n);
 	if (!err)
-		err = cached_commit(a->kernel, n, &sum);
+		err = cached_commit(a->kernel, &p, &sum);
 	if (err)
 		psc_vm_fail(vm, PSC_VM_PROCESSOR_COMMIT, err);
 	else
 		psc_vm_set(vm, PSC_VM_PROCESSOR_COMMIT, sum,
-			   "sum of _KPRCB.CachedCommit over %" PRIu64
-			   " processors", n);
+			   "sum of _KPRCB.CachedCommit over %zu processors",
+			   p.n);
 }
 
 static void read_usage(const struct psc_analysis *a, struct psc_vm *vm)
@@ -73,16 +75,29 @@ static void read_usage(const struct psc_analysis *a, struct psc_vm *vm)
 			   "committed pages of the special heaps");
 }
 
-// A counter that holds an address is a misread (vm-and-windbg-output 1.6).
+// A counter that holds an address is one dereference short
+// (vm-and-windbg-output 1.6): what it points to, else the pool's own figure.
 static void mend_paged_commit(const struct psc_analysis *a, struct psc_vm *vm)
 {
 	struct psc_vm_value *v = &vm->v[PSC_VM_PAGED_COMMIT];
+	uint64_t pages = UINT64_MAX;
 
 	if (v->state != PSC_VM_KNOWN || !psc_mem_is_kernel_va(a->mem, v->pages))
 		return;
-	psc_vm_set(vm, PSC_VM_PAGED_COMMIT,
-		   psc_vm_pages(vm, PSC_VM_PAGED_USAGE),
-		   "paged_pool_usage (the counter holds an address)");
+	if (psc_mem_translate(a->mem, v->pages).status == PSC_VA_OK)
+		psc_error_free(psc_kernel_pointer(a->kernel, v->pages,
+						  "PagedPool Commit", &pages));
+	if (pages < MAX_SANE_PAGES)
+		psc_vm_set(vm, PSC_VM_PAGED_COMMIT, pages, "the counter holds "
+			   "an address: what lies at 0x%" PRIx64, v->pages);
+	else if (psc_vm_known(vm, PSC_VM_PAGED_USAGE))
+		psc_vm_set(vm, PSC_VM_PAGED_COMMIT,
+			   psc_vm_pages(vm, PSC_VM_PAGED_USAGE),
+			   "paged_pool_usage (the counter holds an address)");
+	else
+		psc_vm_fail(vm, PSC_VM_PAGED_COMMIT, psc_error_new(
+			PSC_ERR_DAMAGED, "the counter holds the address 0x%"
+			PRIx64, v->pages));
 }
 
 static void read_private(struct psc_vm *vm, const struct psc_processes *p)
@@ -202,134 +217,6 @@ static void add_up(struct psc_vm *vm)
 		   psc_vm_pages(vm, PSC_VM_TOTAL_PRIVATE),
 		   "committed - sum_system_commit - total_private");
 	misc->approximate = vm->v[PSC_VM_SUM_SYSTEM_COMMIT].approximate;
-}
-
-/** Fields of one session object that the report shows. */
-struct session {
-	uint64_t id, paged_pages, nonpaged_pages, commit_pages;
-	bool has_paged;		/**< Borrowed layouts may not tell. */
-};
-
-// Where the session pool's pages are counted differs by era.
-static struct psc_error *session_paged(const struct psc_kernel *k, uint64_t va,
-				       uint64_t *ret)
-{
-	static const char *const paths[] = {
-		"_MM_SESSION_SPACE.PagedPoolInfo.AllocatedPagedPool",
-		"_MM_SESSION_SPACE.PagedPool.PagesAllocated",
-		"_MM_SESSION_SPACE.PagedPool.TotalPages",
-	};
-	struct psc_error *err = &psc_absent;
-
-	for (size_t i = 0; i < PSC_ARRAY_SIZE(paths); i++) {
-		err = psc_kernel_get(k, va, paths[i], ret);
-		if (!psc_error_catch(&err, PSC_ERR_ABSENT))
-			return err;
-		err = &psc_absent;
-	}
-	return err;
-}
-
-static struct psc_error *read_session(const struct psc_kernel *k, uint64_t va,
-				      struct session *ret)
-{
-	struct psc_error *err;
-
-	if ((err = psc_kernel_get(k, va, "_MM_SESSION_SPACE.SessionId",
-				  &ret->id)) ||
-	    (err = psc_kernel_get(k, va, "_MM_SESSION_SPACE.CommittedPages",
-				  &ret->commit_pages)) ||
-	    (err = psc_kernel_get(k, va, "_MM_SESSION_SPACE.NonPagablePages",
-				  &ret->nonpaged_pages)))
-		return err;
-	err = session_paged(k, va, &ret->paged_pages);
-	ret->has_paged = !err;
-	if (psc_error_catch(&err, PSC_ERR_UNSUPPORTED) ||
-	    psc_error_catch(&err, PSC_ERR_ABSENT))
-		return NULL;
-	return err;
-}
-
-static void fill_session(struct psc_value *list, uint64_t va,
-			 const struct session *s)
-{
-	struct psc_value *o = psc_add_object(list);
-
-	psc_set_uint(o, "id", s->id);
-	psc_set_hex(o, "address", va);
-	if (s->has_paged)
-		psc_set_uint(o, "paged_pool_bytes",
-			     s->paged_pages * PSC_PAGE_SIZE);
-	else
-		psc_set_null(o, "paged_pool_bytes");
-	psc_set_uint(o, "nonpaged_bytes", s->nonpaged_pages * PSC_PAGE_SIZE);
-	psc_set_uint(o, "commit_bytes", s->commit_pages * PSC_PAGE_SIZE);
-}
-
-static int by_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-// The distinct sessions of all processes, ascending. Caller frees.
-static uint64_t *session_list(const struct psc_processes *p, size_t *n)
-{
-	uint64_t *v = calloc(p->n ? p->n : 1, sizeof(*v));
-	size_t count = 0, kept = 0;
-
-	if (!v)
-		return NULL;
-	for (size_t i = 0; i < p->n; i++) {
-		if (p->v[i].session)
-			v[count++] = p->v[i].session;
-	}
-	qsort(v, count, sizeof(*v), by_u64);
-	for (size_t i = 0; i < count; i++) {
-		if (!kept || v[kept - 1] != v[i])
-			v[kept++] = v[i];
-	}
-	*n = kept;
-	return v;
-}
-
-void psc_vm_fill_sessions(struct psc_analysis *a, struct psc_vm *vm,
-			  struct psc_value *o)
-{
-	const struct psc_processes *p;
-	uint64_t sum = 0, *list;
-	size_t n = 0;
-	struct psc_field f;
-	// The newest kernels keep sessions where no published type tells.
-	struct psc_error *err = psc_kernel_field(
-		a->kernel, "_MM_SESSION_SPACE.CommittedPages", &f);
-
-	if (!err)
-		err = psc_analysis_processes(a, &p);
-	if (err) {
-		psc_vm_fail(vm, PSC_VM_SESSION_COMMIT, err);
-		return;
-	}
-	struct psc_value *arr = o ? psc_set_array(o, "sessions") : NULL;
-	if (!(list = session_list(p, &n)))
-		err = &psc_nomem;
-	for (size_t i = 0; !err && i < n; i++) {
-		struct session s;
-
-		err = read_session(a->kernel, list[i], &s);
-		if (err)
-			break;
-		fill_session(arr, list[i], &s);
-		sum += s.commit_pages;
-	}
-	free(list);
-	if (err)
-		psc_vm_fail(vm, PSC_VM_SESSION_COMMIT, err);
-	else
-		psc_vm_set(vm, PSC_VM_SESSION_COMMIT, sum, "sum of "
-			   "_MM_SESSION_SPACE.CommittedPages over %zu sessions",
-			   n);
 }
 
 void psc_vm_read_sums(struct psc_analysis *a, struct psc_vm *vm)

@@ -19,7 +19,10 @@ struct psc_error *psc_processors_read(const struct psc_kernel *k,
 		err = psc_kernel_symbol(k, "KiProcessorBlock", &array);
 	if (err)
 		return err;
-	p.n = PSC_MIN(k->h->processors, PSC_MAX_PROCESSORS);
+	// Some writers leave the number out: then the first empty slot ends.
+	bool counting = !k->h->processors;
+	p.n = counting ? PSC_MAX_PROCESSORS
+		       : PSC_MIN(k->h->processors, PSC_MAX_PROCESSORS);
 	p.prcb = calloc(p.n ? p.n : 1, sizeof(*p.prcb));
 	if (!p.prcb)
 		return &psc_nomem;
@@ -28,7 +31,10 @@ struct psc_error *psc_processors_read(const struct psc_kernel *k,
 					 "KiProcessorBlock", &p.prcb[i]);
 		if (err || !psc_mem_is_kernel_va(k->mem, p.prcb[i])) {
 			p.prcb[i] = 0;
-			p.complete = false;
+			if (counting)
+				p.n = i;
+			else
+				p.complete = false;
 		}
 		psc_error_free(err);
 	}

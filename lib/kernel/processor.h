@@ -12,7 +12,9 @@
 
 struct psc_processors {
 	uint64_t *prcb;		/**< VA of each KPRCB; 0 = unreadable. */
-	size_t n;		/**< As many as the header says, at most the cap. */
+	/** As many as the header says, at most the cap; where it says nothing,
+	 *  the slots in use. */
+	size_t n;
 	bool complete;		/**< All pointers could be read. */
 };
 

@@ -321,7 +321,10 @@ static void sessions(const struct text *t, const struct psc_value *vm)
 {
 	const struct psc_value *list = psc_get(vm, "sessions");
 	uint64_t sum[3] = { 0 };
+	bool unreadable = false;
 
+	if (psc_kind(list) != PSC_ARRAY)
+		return;		// the remarks say why
 	fputs("\nTerminal Server Memory Usage By Session:\n", t->out);
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *s = psc_at(list, i, NULL);
@@ -330,6 +333,13 @@ static void sessions(const struct text *t, const struct psc_value *vm)
 		uint64_t commit = kb(s, "commit_bytes"), address = 0;
 
 		psc_get_hex(s, "address", &address);
+		if (psc_get_str(s, "error")) {
+			fprintf(t->out, "\nSession @ %016" PRIx64 ":\n"
+				"poolscope: not readable, %s\n", address,
+				psc_get_str(s, "error"));
+			unreadable = true;
+			continue;
+		}
 		fprintf(t->out, "\nSession ID %" PRIu64 " @ %016" PRIx64 ":\n",
 			uint_of(s, "id"), address);
 		session_usage(t, paged, nonpaged, commit);
@@ -337,7 +347,8 @@ static void sessions(const struct text *t, const struct psc_value *vm)
 		sum[1] += nonpaged;
 		sum[2] += commit;
 	}
-	fputs("\nSession Summary\n", t->out);
+	fprintf(t->out, "\nSession Summary%s\n", unreadable
+		? " (of those that are readable)" : "");
 	session_usage(t, sum[0], sum[1], sum[2]);
 }
 
@@ -367,6 +378,7 @@ static void remarks(const struct text *t, const struct psc_value *vm)
 		{ "processes_incomplete", "processes are missing" },
 		{ "processes_error", "no processes" },
 		{ "regions_error", "no regions" },
+		{ "sessions_error", "no sessions" },
 	};
 	const struct psc_value *list = psc_get(t->root, "findings");
 	bool first = true;
