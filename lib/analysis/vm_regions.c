@@ -228,60 +228,113 @@ void psc_vm_fill_regions(const struct psc_analysis *a, struct psc_value *o)
 	}
 }
 
-// Pages of address space for system PTEs: its region, 128 GB before regions.
-static uint64_t pte_space(const struct psc_kernel *k)
+// Pages of address space for system PTEs: the region of that name.
+static struct psc_error *region_pages(const struct psc_kernel *k,
+				      uint64_t *ret)
 {
 	struct region v[MAX_REGIONS];
 	size_t n;
 	struct psc_error *err = read_regions(k, v, &n);
 
-	if (err) {
-		psc_error_free(err);
-		return 33554432;
-	}
-	for (size_t i = 0; i < n; i++) {
+	*ret = 1ull << 32;	// where the region's name is not known
+	for (size_t i = 0; !err && i < n; i++) {
 		if (v[i].name && strcmp(v[i].name, "SystemPtes") == 0)
-			return v[i].bytes / PSC_PAGE_SIZE;
+			*ret = v[i].bytes / PSC_PAGE_SIZE;
 	}
-	return 1ull << 32;
+	return err;
 }
 
-static struct psc_error *pte_type(const struct psc_kernel *k, uint64_t *total,
-				  uint64_t *unused)
+/** What Free System PTEs are made of. */
+struct ptes {
+	uint64_t space;		/**< Pages of address space. */
+	uint64_t total, unused;	/**< Made into PTEs; of these not in use. */
+	uint64_t views, stacks;	/**< Free ones of the other two kinds. */
+	bool has_kinds;
+};
+
+// 17763 on: PTEs for views and for kernel stacks are kept apart and belong to
+// the same figure.
+static struct psc_error *read_kinds(const struct psc_kernel *k,
+				    struct ptes *ret)
+{
+	uint64_t va;
+	struct psc_error *err = psc_kernel_symbol(k, "MiState", &va);
+
+	if (!err)
+		err = psc_kernel_get(k, va, "_MI_SYSTEM_INFORMATION.SystemPtes."
+				     "KernelStackPteInfo.TotalFreeSystemPtes",
+				     &ret->stacks);
+	if (!err)
+		err = psc_kernel_get(k, va, "_MI_SYSTEM_INFORMATION.SystemPtes."
+				     "SystemViewPteInfo.TotalFreeSystemPtes",
+				     &ret->views);
+	ret->has_kinds = !err;
+	// Absent: an older kernel, or one whose layout does not tell.
+	if (psc_error_catch(&err, PSC_ERR_ABSENT) ||
+	    psc_error_catch(&err, PSC_ERR_UNSUPPORTED))
+		ret->stacks = ret->views = 0;
+	return err;
+}
+
+static struct psc_error *read_visible(const struct psc_kernel *k, uint64_t va,
+				      struct ptes *ret)
+{
+	struct psc_error *err;
+
+	if ((err = psc_kernel_get(k, va, "_MI_VISIBLE_STATE.SystemPteInfo."
+				  "TotalSystemPtes", &ret->total)) ||
+	    (err = psc_kernel_get(k, va, "_MI_VISIBLE_STATE.SystemPteInfo."
+				  "TotalFreeSystemPtes", &ret->unused)) ||
+	    (err = region_pages(k, &ret->space)))
+		return err;
+	return read_kinds(k, ret);
+}
+
+// 7601 and 9600: globals, in 128 GB of address space.
+static struct psc_error *read_globals(const struct psc_kernel *k,
+				      struct ptes *ret)
+{
+	uint64_t va;
+	struct psc_error *err = psc_kernel_symbol(k, "MiSystemPteInfo", &va);
+
+	ret->space = 33554432;
+	if (err || (err = psc_kernel_get(k, va, "_MI_SYSTEM_PTE_TYPE."
+					 "TotalSystemPtes", &ret->total)))
+		return err;
+	return psc_kernel_get(k, va, "_MI_SYSTEM_PTE_TYPE.TotalFreeSystemPtes",
+			      &ret->unused);
+}
+
+static struct psc_error *read_ptes(const struct psc_kernel *k,
+				   struct ptes *ret)
 {
 	uint64_t va;
 	struct psc_error *err = visible_state(k, &va);
 
-	if (!err) {
-		if ((err = psc_kernel_get(k, va, "_MI_VISIBLE_STATE."
-					  "SystemPteInfo.TotalSystemPtes",
-					  total)))
-			return err;
-		return psc_kernel_get(k, va, "_MI_VISIBLE_STATE.SystemPteInfo."
-				      "TotalFreeSystemPtes", unused);
-	}
-	if (!psc_error_catch(&err, PSC_ERR_ABSENT))
-		return err;
-	if ((err = psc_kernel_symbol(k, "MiSystemPteInfo", &va)) ||
-	    (err = psc_kernel_get(k, va, "_MI_SYSTEM_PTE_TYPE.TotalSystemPtes",
-				  total)))
-		return err;
-	return psc_kernel_get(k, va, "_MI_SYSTEM_PTE_TYPE.TotalFreeSystemPtes",
-			      unused);
+	if (!err)
+		err = read_visible(k, va, ret);
+	else if (psc_error_catch(&err, PSC_ERR_ABSENT))
+		err = read_globals(k, ret);
+	if (!err && ret->total > ret->space)
+		err = psc_error_new(PSC_ERR_DAMAGED, "TotalSystemPtes %" PRIu64
+				    " is more than the address space of %"
+				    PRIu64 " pages", ret->total, ret->space);
+	return err;
 }
 
+// The exact formula is not published: approximate (vm-and-windbg-output 2.5).
 void psc_vm_read_ptes(const struct psc_analysis *a, struct psc_vm *vm)
 {
-	uint64_t total, unused, space;
-	struct psc_error *err = pte_type(a->kernel, &total, &unused);
+	struct ptes p = { 0 };
+	struct psc_error *err = read_ptes(a->kernel, &p);
 
 	if (err) {
 		psc_vm_fail(vm, PSC_VM_FREE_SYSTEM_PTES, err);
 		return;
 	}
-	space = pte_space(a->kernel);
-	psc_vm_set(vm, PSC_VM_FREE_SYSTEM_PTES, space - total + unused,
-		   "address space for system PTEs - TotalSystemPtes + "
-		   "TotalFreeSystemPtes");
+	psc_vm_set(vm, PSC_VM_FREE_SYSTEM_PTES, p.space - p.total + p.unused +
+		   p.views + p.stacks, "address space for system PTEs - "
+		   "TotalSystemPtes + TotalFreeSystemPtes%s", p.has_kinds
+		   ? " + those for views and kernel stacks" : "");
 	vm->v[PSC_VM_FREE_SYSTEM_PTES].approximate = true;
 }
