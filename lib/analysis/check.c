@@ -21,6 +21,7 @@
 /** What one thread of the walk adds to. */
 struct part {
 	struct psc_faults faults;
+	struct psc_tagsum sum;
 	const struct psc_known *known;
 };
 
@@ -36,7 +37,9 @@ static void see_block(void *ctx, const struct psc_block *b)
 {
 	struct part *p = ctx;
 
-	psc_known_block(p->known, b, &p->faults);
+	psc_tagsum_add(&p->sum, b);
+	if (b->process)
+		psc_known_payer(p->known, b, &p->faults);
 }
 
 static struct psc_error *walk(struct psc_check *c,
@@ -57,7 +60,12 @@ static struct psc_error *walk(struct psc_check *c,
 	for (unsigned int i = 0; i < n; i++) {
 		psc_faults_join(&c->faults, &part[i].faults);
 		psc_faults_free(&part[i].faults);
+		psc_tagsum_join(&c->sum, &part[i].sum);
+		psc_tagsum_free(&part[i].sum);
 	}
+	if (!err && c->sum.nomem)
+		err = &psc_nomem;
+	psc_tagsum_sort(&c->sum);
 	return err;
 }
 
@@ -74,6 +82,8 @@ static struct psc_error *collect(struct psc_check *c)
 	if (!err)
 		err = walk(c, known);
 	if (!err)
+		err = psc_known_tags(c, known);
+	if (!err)
 		err = psc_check_tags(c);
 	if (!err)
 		err = psc_known_repair(c, known);
@@ -81,6 +91,20 @@ static struct psc_error *collect(struct psc_check *c)
 		err = &psc_nomem;
 	psc_faults_sort(&c->faults);
 	return err;
+}
+
+bool psc_check_is_whole(const struct psc_check *c)
+{
+	const struct psc_view_info *i = psc_pool_view_info(c->view);
+
+	for (size_t n = 0; n < c->walk.n; n++) {
+		const struct psc_span *s = &c->walk.v[n];
+
+		if (s->pages_missing || s->pages_paged_out || s->st.missing ||
+		    s->st.skipped)
+			return false;
+	}
+	return c->walk.complete && i->complete && !i->partial && !i->newest;
 }
 
 static uint64_t pages_walked(const struct psc_walk *w)
@@ -337,6 +361,8 @@ struct psc_error *psc_analyse_check(struct psc_analysis *a)
 	if (!err)
 		run(&c);
 	psc_faults_free(&c.faults);
+	psc_tagsum_free(&c.sum);
+	psc_vec_free(&c.unknown);
 	psc_walk_free(&c.walk);
 	return err;
 }

@@ -10,6 +10,7 @@
 #include "analysis/bugcheck_text.h"
 #include "analysis/faults.h"
 #include "analysis/judge.h"
+#include "analysis/tagsum.h"
 #include "pool/view.h"
 
 /** What all findings have in common: hardware or software? */
@@ -32,6 +33,9 @@ struct psc_check {
 	struct psc_pool_view *view;
 	struct psc_faults faults;
 	struct psc_walk walk;
+	struct psc_tagsum sum;	/**< What the walk found, by tag. */
+	/** Of sum: tags of blocks that no tag table knows; a few. */
+	PSC_VEC(const struct psc_tagsum_row *) unknown;
 	bool has_bugcheck;
 	struct psc_bugcheck_text bugcheck;
 	struct psc_pattern pattern;
@@ -39,21 +43,30 @@ struct psc_check {
 	uint64_t suspects;	/**< Places not in it: nobody asked. */
 };
 
-
-/** Rules K1 to K5 on the tag tables (pool 7.4). */
+/** Was nothing missing from the walk, no page, no list, no key? */
+bool psc_check_is_whole(const struct psc_check *c);
+/** Rules K1 to K5 on the tag tables (pool 7.4); after psc_known_tags(). */
 PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_check *c);
-/** Look at every block of the walk: payers and tags that nobody knows. */
+
+/** What exists besides the headers: tags that are counted, processes. */
 struct psc_known;
 PSC_NODISCARD struct psc_error *psc_known_new(struct psc_check *c,
 					      struct psc_known **ret);
 void psc_known_free(struct psc_known *k);
-/** Adds Q2 and K6 to @p f for a block; thread-safe. */
-void psc_known_block(const struct psc_known *k, const struct psc_block *b,
+/** Adds Q2 to @p f for a block with a payer; thread-safe. */
+void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
 		     struct psc_faults *f);
-/** What a wrong tag or payer should have been: one bit away from one that
- *  exists; Q2 and K6 that nothing confirms are dropped. */
+/** After the walk: fills c->unknown. */
+PSC_NODISCARD struct psc_error *psc_known_tags(struct psc_check *c,
+					       const struct psc_known *k);
+/**
+ * Adds K6, B4, X2 for the blocks of unknown tags. What a wrong tag or payer
+ * should have been: one bit away from one that exists; a Q2 that nothing
+ * confirms is dropped.
+ */
 PSC_NODISCARD struct psc_error *psc_known_repair(struct psc_check *c,
 						 const struct psc_known *k);
+
 /** A finding's suspect, its driver and payer, and hardware verdict. */
 void psc_check_blame(struct psc_check *c, struct psc_value *o,
 		     const struct psc_judgement *j);

@@ -6,42 +6,31 @@
 
 #include "analysis/check.h"
 #include "analysis/tagsum.h"
-#include "analysis/walk.h"
 #include "base/cleanup.h"
 #include "base/map.h"
 #include "pool/header.h"
 #include "pool/tagtable.h"
 
-/** More unknown tags than that are a tracker that lies, not damage. */
+/** More blocks of unknown tags than that are a tracker that lies. */
 #define MAX_UNKNOWN 64u
-/** Bits of the filter in front of the map: one read answers most blocks. */
-#define FILTER_SHIFT 16u
 
 struct psc_known {
 	struct psc_map tags, processes;
-	uint8_t *filter;	/**< 2^FILTER_SHIFT bits. */
 	bool has_tags, has_processes;
 };
-
-static uint32_t filter_slot(uint32_t tag)
-{
-	return (tag * 0x9e3779b1u) >> (32 - FILTER_SHIFT);
-}
 
 static bool add_tags(struct psc_known *k, const struct psc_tag_table *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct psc_tag_row *r = &t->v[i];
-		uint32_t slot = filter_slot(r->tag);
 
 		// Tags that found no place are counted without their name.
 		if (r->overflow && (r->nonpaged.allocs || r->paged.allocs))
 			return true;
 		if (!psc_map_put(&k->tags, r->tag, NULL))
 			return false;
-		k->filter[slot >> 3] |= (uint8_t)(1u << (slot & 7));
 	}
-	k->has_tags = t->complete && !t->keyless;
+	k->has_tags = t->complete && t->keyless <= 1;
 	return true;
 }
 
@@ -61,7 +50,6 @@ void psc_known_free(struct psc_known *k)
 		return;
 	psc_map_free(&k->tags);
 	psc_map_free(&k->processes);
-	free(k->filter);
 	free(k);
 }
 
@@ -76,7 +64,7 @@ struct psc_error *psc_known_new(struct psc_check *c, struct psc_known **ret)
 	const struct psc_tag_table *tags;
 	const struct psc_processes *processes;
 
-	if (!k || !(k->filter = calloc(1u << (FILTER_SHIFT - 3), 1)))
+	if (!k)
 		return &psc_nomem;
 	// Neither is needed: what is not known is not compared.
 	if (!psc_pool_view_info(c->view)->partial) {
@@ -105,24 +93,101 @@ static void fault(struct psc_faults *f, const struct psc_block *b,
 		.owner = b->owner });
 }
 
-void psc_known_block(const struct psc_known *k, const struct psc_block *b,
+void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
 		     struct psc_faults *f)
 {
-	uint32_t slot = filter_slot(b->tag);
-
-	if (b->state != PSC_BLOCK_IN_USE)
-		return;
-	if (k->has_tags && b->pool != PSC_POOL_SESSION &&
-	    (!(k->filter[slot >> 3] & 1u << (slot & 7)) ||
-	     !psc_map_get(&k->tags, b->tag)) &&
-	    b->tag && psc_tag_is_text(b->tag))
-		fault(f, b, b->owner == PSC_OWNER_BIG ||
-				    b->owner == PSC_OWNER_LARGE ? PSC_B4
-			    : b->owner == PSC_OWNER_SPECIAL ? PSC_X2 : PSC_K6,
-		      4, b->tag);
-	if (b->process && b->process != UINT64_MAX && k->has_processes &&
-	    !psc_map_get(&k->processes, b->process))
+	if (b->process != UINT64_MAX && b->state == PSC_BLOCK_IN_USE &&
+	    k->has_processes && !psc_map_get(&k->processes, b->process))
 		fault(f, b, PSC_Q2, 8, b->process);
+}
+
+// --- tags that nobody counts --------------------------------------------------
+
+/** Blocks of a tag that the system's tables would count. */
+static uint64_t counted_blocks(const struct psc_tagsum_row *w)
+{
+	return w->nonpaged.blocks + w->paged.blocks + w->special.blocks;
+}
+
+struct psc_error *psc_known_tags(struct psc_check *c,
+				 const struct psc_known *k)
+{
+	for (size_t i = 0; k->has_tags && i < c->sum.n; i++) {
+		const struct psc_tagsum_row *w = &c->sum.v[i];
+
+		if (!w->tag || !psc_tag_is_text(w->tag) ||
+		    !counted_blocks(w) || psc_map_get(&k->tags, w->tag))
+			continue;
+		if (c->unknown.n == MAX_UNKNOWN) {	// the tracker lies
+			c->unknown.n = 0;
+			return NULL;
+		}
+		if (!psc_vec_push(&c->unknown, w))
+			return &psc_nomem;
+	}
+	return NULL;
+}
+
+/** Is it an entry of the table that lost this tag? */
+static bool key_is_damaged(const struct psc_faults *f, uint64_t tag)
+{
+	for (size_t i = 0; i < f->list.n; i++) {
+		const struct psc_fault *x = &f->list.v[i];
+
+		if ((x->rule == PSC_K2 || x->rule == PSC_K3) && x->bits &&
+		    x->expected == tag)
+			return true;
+	}
+	return false;
+}
+
+/** Looks for the blocks of some tags. */
+struct seek {
+	const struct psc_check *c;
+	struct psc_faults found;
+};
+
+static void seek_block(void *ctx, const struct psc_block *b)
+{
+	struct seek *s = ctx;
+
+	if (b->state != PSC_BLOCK_IN_USE || b->pool == PSC_POOL_SESSION)
+		return;
+	for (size_t i = 0; i < s->c->unknown.n; i++) {
+		if (s->c->unknown.v[i]->tag != b->tag)
+			continue;
+		fault(&s->found, b,
+		      b->owner == PSC_OWNER_BIG || b->owner == PSC_OWNER_LARGE
+			      ? PSC_B4
+			      : b->owner == PSC_OWNER_SPECIAL ? PSC_X2 : PSC_K6,
+		      4, b->tag);
+	}
+}
+
+/** Where are the blocks whose tag nobody counts? A second walk, rarely. */
+static struct psc_error *find_unknown(struct psc_check *c)
+{
+	struct seek s = { .c = c };
+	struct psc_sink sink = { .ctx = &s, .block = seek_block };
+	struct psc_walk w = { 0 };
+	uint64_t blocks = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->unknown.n; i++) {
+		if (key_is_damaged(&c->faults, c->unknown.v[i]->tag))
+			continue;
+		blocks += counted_blocks(c->unknown.v[i]);
+		c->unknown.v[n++] = c->unknown.v[i];
+	}
+	c->unknown.n = n;
+	if (!blocks || blocks > MAX_UNKNOWN)
+		return NULL;
+	struct psc_error *err = psc_pool_walk(c->view, &sink, 1,
+					      c->a->progress, &w);
+	psc_faults_join(&c->faults, &s.found);
+	psc_faults_free(&s.found);
+	psc_walk_free(&w);
+	return err;
 }
 
 // --- what it should have been -------------------------------------------------
@@ -200,36 +265,14 @@ static void repair_payer(const struct psc_known *k, struct psc_fault *f)
 	f->repaired = true;
 }
 
-/** Is it the table that lost this tag? */
-static bool key_is_damaged(const struct psc_faults *f, uint64_t tag)
-{
-	for (size_t i = 0; i < f->list.n; i++) {
-		const struct psc_fault *x = &f->list.v[i];
-
-		if ((x->rule == PSC_K2 || x->rule == PSC_K3) && x->tag == tag)
-			return true;
-	}
-	return false;
-}
-
-/** Processes that ended are no damage; nor are tags of a lying tracker. */
-static bool is_dropped(const struct psc_faults *all, const struct psc_fault *f,
-		       size_t unknown)
-{
-	if (f->rule == PSC_Q2)
-		return !f->repaired;
-	return (f->rule == PSC_K6 || f->rule == PSC_B4 || f->rule == PSC_X2) &&
-	       (unknown > MAX_UNKNOWN ||
-		(f->bits && key_is_damaged(all, f->expected)));
-}
-
-static void drop(struct psc_faults *f, size_t unknown)
+/** Processes that ended are no damage. */
+static void drop_ended(struct psc_faults *f)
 {
 	size_t n = 0;
 
 	// In place: what was kept lies below what is still looked at.
 	for (size_t i = 0; i < f->list.n; i++) {
-		if (is_dropped(f, &f->list.v[i], unknown))
+		if (f->list.v[i].rule == PSC_Q2 && !f->list.v[i].repaired)
 			f->total--;
 		else
 			f->list.v[n++] = f->list.v[i];
@@ -237,44 +280,33 @@ static void drop(struct psc_faults *f, size_t unknown)
 	f->list.n = n;
 }
 
-/** Blocks by tag; only asked for when a tag is in doubt. */
-static struct psc_error *count_blocks(struct psc_check *c,
-				      struct psc_tagsum *sum)
+static void repair_tags(struct psc_check *c, const struct psc_known *k)
 {
-	struct psc_walk w = { 0 };
-	struct psc_error *err = psc_walk_tags(c->a, sum, &w);
+	const struct psc_tag_table *t;
+	PSC_ERROR_GUARD struct psc_error *err =
+		psc_analysis_tag_table(c->a, &t);
 
-	psc_walk_free(&w);
-	return err;
+	for (size_t i = 0; !err && i < c->faults.list.n; i++) {
+		if (is_tag_fault(&c->faults.list.v[i]))
+			repair_tag(k, &c->faults.list.v[i], t, &c->sum);
+	}
 }
 
 struct psc_error *psc_known_repair(struct psc_check *c,
 				   const struct psc_known *k)
 {
 	struct psc_faults *f = &c->faults;
-	const struct psc_tag_table *t = NULL;
-	struct psc_tagsum sum = { 0 };
-	struct psc_error *err = NULL;
-	size_t doubtful = 0;
+	struct psc_error *err = find_unknown(c);
 
-	for (size_t i = 0; i < f->list.n; i++) {
+	for (size_t i = 0; k->has_processes && i < f->list.n; i++) {
 		struct psc_fault *x = &f->list.v[i];
 
-		if (k->has_processes && (x->rule == PSC_Q2 ||
-					 x->rule == PSC_Q1 ||
-					 x->rule == PSC_L14))
+		if (x->rule == PSC_Q2 || x->rule == PSC_Q1 ||
+		    x->rule == PSC_L14)
 			repair_payer(k, x);
-		doubtful += is_tag_fault(x);
 	}
-	if (k->has_tags && doubtful && doubtful <= MAX_UNKNOWN) {
-		if (!(err = psc_analysis_tag_table(c->a, &t)))
-			err = count_blocks(c, &sum);
-		for (size_t i = 0; !err && i < f->list.n; i++) {
-			if (is_tag_fault(&f->list.v[i]))
-				repair_tag(k, &f->list.v[i], t, &sum);
-		}
-		psc_tagsum_free(&sum);
-	}
-	drop(f, doubtful);
+	if (k->has_tags)
+		repair_tags(c, k);
+	drop_ended(f);
 	return err;
 }

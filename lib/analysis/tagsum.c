@@ -65,9 +65,8 @@ static void add(struct psc_sum *to, const struct psc_block *b)
 	to->bytes += b->bytes;
 }
 
-static void add_block(void *ctx, const struct psc_block *b)
+void psc_tagsum_add(struct psc_tagsum *s, const struct psc_block *b)
 {
-	struct psc_tagsum *s = ctx;
 	struct psc_tagsum_row *r;
 
 	if (b->state != PSC_BLOCK_IN_USE && b->state != PSC_BLOCK_CACHED)
@@ -96,6 +95,11 @@ static void add_block(void *ctx, const struct psc_block *b)
 		add(&r->big, b);
 		s->big_bytes[b->pool] += b->bytes;
 	}
+}
+
+static void add_block(void *ctx, const struct psc_block *b)
+{
+	psc_tagsum_add(ctx, b);
 }
 
 struct psc_sink psc_tagsum_sink(struct psc_tagsum *s)

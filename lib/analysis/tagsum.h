@@ -32,6 +32,8 @@ struct psc_tagsum {
 	bool nomem;
 };
 
+/** Count a block; free ones count nowhere. */
+void psc_tagsum_add(struct psc_tagsum *s, const struct psc_block *b);
 /** A sink that adds to @p s. */
 struct psc_sink psc_tagsum_sink(struct psc_tagsum *s);
 /** @p part into @p s. */

@@ -67,6 +67,8 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the tag table was overwritten", false },
 	[PSC_K3] = { "K3", "an entry is reachable from its tag's hash",
 		     "the key of the entry was overwritten", false },
+	[PSC_K4] = { "K4", "blocks and bytes of a tag agree with its pages",
+		     "a counter was overwritten", false },
 	[PSC_K5] = { "K5", "the bytes of a tag are a multiple of the unit",
 		     "the counter was overwritten", false },
 	[PSC_K6] = { "K6", "the tag of a block is in the tag table",

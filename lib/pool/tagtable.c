@@ -68,6 +68,7 @@ void psc_tag_table_free(struct psc_tag_table *t)
 	if (!t)
 		return;
 	free(t->v);
+	free(t->tables);
 	free(t->note);
 	free(t);
 }
@@ -129,12 +130,21 @@ struct adder {
 	struct psc_tag_table *t;
 };
 
+static bool row_counted(const struct psc_tag_row *r)
+{
+	return r->nonpaged.allocs || r->nonpaged.frees || r->nonpaged.bytes ||
+	       r->paged.allocs || r->paged.frees || r->paged.bytes;
+}
+
 static void add_entry(const struct layout *l, const uint8_t *e,
 		      struct psc_tag_row *row)
 {
 	uint32_t key = psc_le32(e + l->key);
 
-	// Index-aligned: a processor that never used the tag has no key yet.
+	// Index-aligned: a processor that never used the tag has no key yet,
+	// but the first table has all that count.
+	row->lost_key |= key && !row->tag && row_counted(row);
+	row->keys_differ |= key && row->tag && key != row->tag;
 	if (!row->tag)
 		row->tag = key;
 	row->nonpaged.allocs += load(e + l->field[0], l->counter);
@@ -166,6 +176,8 @@ static void add_table(const struct layout *l, struct psc_mem *m, uint64_t va,
 	psc_table_scan(m, &table, add_run, &a, &st);
 	t->pages_missing += st.pages_missing;
 	t->pages_paged_out += st.pages_paged_out;
+	if (t->tables)
+		t->tables[t->processors] = va;
 	t->processors++;
 }
 
@@ -230,12 +242,6 @@ static void finish_row(struct psc_tag_table *t, struct psc_tag_row *r)
 	r->paged.frees &= mask;
 }
 
-static bool row_counted(const struct psc_tag_row *r)
-{
-	return r->nonpaged.allocs || r->nonpaged.frees || r->nonpaged.bytes ||
-	       r->paged.allocs || r->paged.frees || r->paged.bytes;
-}
-
 static void pack_rows(struct psc_tag_table *t)
 {
 	for (size_t i = 0; i < t->entries; i++) {
@@ -244,11 +250,11 @@ static void pack_rows(struct psc_tag_table *t)
 
 		r->index = (uint32_t)i;
 		r->overflow = last;
-		if (!r->tag && row_counted(r) && !last)
-			t->keyless++;
+		finish_row(t, r);
+		if (!r->tag && row_counted(r) && !last && !t->keyless++)
+			t->keyless_row = *r;
 		if (!r->tag && !(last && row_counted(r)))
 			continue;
-		finish_row(t, r);
 		t->v[t->n++] = *r;
 	}
 }
@@ -336,6 +342,8 @@ static struct psc_error *add_processors(const struct psc_kernel *k,
 	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
 	uint64_t array, va;
 
+	if (!(t->tables = calloc(slots + 1, sizeof(*t->tables))))
+		return &psc_nomem;
 	add_table(l, m, base, t);
 	PSC_ERROR_GUARD struct psc_error *absent =
 		psc_kernel_symbol(k, "ExPoolTagTables", &array);
@@ -399,6 +407,7 @@ static struct psc_tag_table *new_table(const struct layout *l)
 	if (t) {
 		t->counter_bits = l->counter * 8;
 		t->entry_bytes = l->bytes;
+		t->key = l->key;
 	}
 	return t;
 }

@@ -28,6 +28,8 @@ struct psc_tag_row {
 	bool is_protected;	/**< It was set. */
 	bool overflow;		/**< The bucket of tags that found no place. */
 	bool expansion;		/**< From the expansion table. */
+	bool lost_key;		/**< The first table counts, without a key. */
+	bool keys_differ;	/**< Another table names another tag. */
 	uint32_t index;		/**< In its table. */
 	struct psc_tag_counts nonpaged, paged;
 };
@@ -39,12 +41,15 @@ struct psc_tag_table {
 	uint64_t base, expansion; /**< VA of the first table; 0 = none. */
 	uint64_t entries;	/**< Of one processor's table. */
 	uint64_t entry_bytes;
-	unsigned int processors;	/**< Tables that were added up. */
+	unsigned int processors;	/**< Tables that were added up: */
+	uint64_t *tables;	/**< their addresses. NULL for a session. */
+	uint64_t key;		/**< Offset of Key in an entry. */
 	uint64_t session;	/**< VA of the session, 0 = the system's tables. */
 	uint64_t va;		/**< Of a session's table, in its space. */
 	uint64_t pages_missing, pages_paged_out;
 	/** Entries without a key whose counters are not zero. */
 	uint64_t keyless;
+	struct psc_tag_row keyless_row; /**< The first of them. */
 	bool lower_bound;	/**< Tags may be counted where nobody looked. */
 	bool complete;		/**< Nothing was missing. */
 	char *note;		/**< What was odd, or NULL. */

@@ -24,6 +24,7 @@ const struct mk_directive mk_directives[] = {
 	{"block", mk_do_block},
 	{"bugcheck", mk_do_bugcheck},
 	{"bugcheck-late", mk_do_bugcheck_late},
+	{"chunk", mk_do_chunk},
 	{"crash", mk_do_crash},
 	{"decoys", mk_do_decoys},
 	{"drop", mk_do_drop},

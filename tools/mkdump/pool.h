@@ -83,6 +83,8 @@ struct mk_pool_state {
 void mk_do_alloc(struct mk *m, struct mk_args *a);
 /** `pool-order recipe|shuffled` */
 void mk_do_pool_order(struct mk *m, struct mk_args *a);
+/** `chunk ADDRESS size= previous= [free]`: rewrite a VS chunk's header. */
+void mk_do_chunk(struct mk *m, struct mk_args *a);
 /** Run the history: tag counts, big entries and page counts are known then. */
 void mk_pool_run(struct mk *m);
 /** Write pages and lists, once the descriptors and heaps exist. */

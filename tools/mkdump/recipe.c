@@ -239,14 +239,41 @@ uint64_t mk_word_num(struct mk_args *a, size_t i)
 	return mk_number(a->m, mk_word(a, i));
 }
 
-uint64_t mk_expr(struct mk *m, const char *text)
+// Length of the first term; labels hold '-', so that only "-0x" subtracts.
+static size_t term_length(const char *text)
+{
+	const char *minus = strstr(text, "-0x");
+	size_t n = strcspn(text, "+");
+
+	return minus && (size_t)(minus - text) < n ? (size_t)(minus - text) : n;
+}
+
+static uint64_t term(struct mk *m, const char *text, size_t n)
 {
 	char name[256];
-	size_t n = strcspn(text, "+");
 	uint64_t v;
 
 	snprintf(name, sizeof(name), "%.*s", (int)n, text);
-	if (!parse_number(name, &v) && !mk_label_find(m, name, &v))
-		v = mk_symbol(m, name);
-	return text[n] ? v + mk_number(m, text + n + 1) : v;
+	if (parse_number(name, &v) || mk_label_find(m, name, &v))
+		return v;
+	// "_TYPE.path": where the member lies.
+	return name[0] == '_' && strchr(name, '.') ? mk_offset(m, name)
+						   : mk_symbol(m, name);
+}
+
+uint64_t mk_expr(struct mk *m, const char *text)
+{
+	bool deref = *text == '*';
+	size_t n = term_length(text += deref);
+	uint64_t v = term(m, text, n);
+
+	while (text[n]) {
+		bool minus = text[n] == '-';
+
+		text += n + 1;
+		n = term_length(text);
+		uint64_t t = term(m, text, n);
+		v += minus ? -t : t;
+	}
+	return deref ? mk_read64(m, v) : v;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "late.h"
 #include "segheap.h"
 
 #define VS_BYTES 0x10000u
@@ -354,6 +355,25 @@ static void encode_list(struct mk *m, uint64_t head)
 		mk_write64(m, at + 8, back ^ at);
 		at = next;
 	} while (at != head);
+}
+
+// A chunk header written anew, as a broken allocator would (`chunk`).
+static void rewrite_chunk(struct mk *m, struct mk_args *a)
+{
+	uint64_t va = mk_expr(m, mk_word(a, 0));
+	uint64_t units = mk_key_num(a, "size", 0);
+	uint64_t previous = mk_key_num(a, "previous", 0);
+	bool free = mk_flag(a, "free");
+	uint64_t cost = free ? ((va + units * SG_UNIT - 1) >> 12) - (va >> 12)
+			     : 0;
+
+	mk_write64(m, va, (cost | units << 16 | previous << 32 |
+			   (uint64_t)!free << 48) ^ segheap(m)->key ^ va);
+}
+
+void mk_do_chunk(struct mk *m, struct mk_args *a)
+{
+	mk_late_keep(m, a, rewrite_chunk);
 }
 
 void sg_vs_write(struct mk *m, struct sg_heap *h)
