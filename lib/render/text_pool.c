@@ -24,6 +24,11 @@ static const char *region(const char *pool)
 	return "Unknown";
 }
 
+static bool is_readable(const struct psc_value *pool)
+{
+	return strcmp(text_str(pool, "page_status"), "readable") == 0;
+}
+
 static void owner(const struct text *t, const struct psc_value *pool)
 {
 	const char *binary = psc_get_str(pool, "binary");
@@ -124,7 +129,7 @@ void text_view_pool(const struct text *t)
 	if (!psc_get(pool, "big") && !psc_count(list)) {
 		fprintf(t->out, "%016" PRIx64 " is not valid pool. Checking for"
 			" freed (or corrupt) pool\n", va);
-		if (strcmp(text_str(pool, "page_status"), "ok") != 0)
+		if (!is_readable(pool))
 			fprintf(t->out, "Address %016" PRIx64 " could not be "
 				"read (%s). It may be a freed, invalid or "
 				"paged out page\n", va,
@@ -216,7 +221,8 @@ void text_view_poolval(const struct text *t)
 		fprintf(t->out, "Pool page [ %016" PRIx64 " ] holds no block "
 			"that can be checked (%s).\n", page,
 			psc_get(pool, "big") ? "large page allocation"
-					     : text_str(pool, "page_status"));
+			: is_readable(pool) ? "not pool"
+					    : text_str(pool, "page_status"));
 		return;
 	}
 	if (!psc_count(list)) {
