@@ -322,8 +322,9 @@ static unsigned int chain_start(struct psc_worker *w, uint16_t space,
 	    v->big.v[w->big].va >= va + PSC_PAGE_SIZE)
 		return 0;
 	const struct psc_big *b = &v->big.v[w->big];
-	uint64_t end = b->va + b->bytes;
-	*big_bytes = b->bytes;
+	// Rounded as the allocator does (pool 2.6); a damaged entry may not be.
+	*big_bytes = (b->bytes + 15) & ~UINT64_C(15);
+	uint64_t end = b->va + *big_bytes;
 	return end - va >= PSC_PAGE_SIZE ? PSC_PAGE_SIZE
 					 : (unsigned int)(end - va);
 }
