@@ -403,10 +403,10 @@ static uint32_t true_offsets(const struct psc_heap_layout *l,
 static uint32_t true_count(const struct psc_heap_layout *l,
 			   const struct psc_lfh_header *h)
 {
-	uint64_t range = (uint64_t)h->units << h->unit_shift;
+	const uint64_t range = (uint64_t)h->units << PSC_PAGE_SHIFT;
 	uint32_t n;
 
-	if (l->newest || h->unit_shift != 12 || !h->units ||
+	if (l->newest || h->unit_shift != PSC_PAGE_SHIFT || !h->units ||
 	    !psc_size_is_class(h->block_bytes) || h->block_bytes < 16 ||
 	    h->block_bytes >= 0xff8 || h->first >= range)
 		return 0;
