@@ -15,6 +15,8 @@
 #define WINDOW (UINT64_C(2) << 20)
 #define SLOT_SHIFT 39
 #define CACHE_LINE 64u
+/** A session has one paged pool: PoolIndex 0 (pool 1.4). */
+#define SESSION_POOLS 1u
 
 /** Address ranges, ascending by construction of their users. */
 struct hole {
@@ -446,7 +448,8 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 	} else if (walk) {
 		c.index_limit = c.pool == PSC_POOL_PAGED
 			? v->index_limit
-			: c.pool == PSC_POOL_SESSION ? 0 : v->nodes_limit;
+			: c.pool == PSC_POOL_SESSION ? SESSION_POOLS
+						     : v->nodes_limit;
 		struct psc_links links = { w->mem[u->space], w->sink, &s->st };
 		struct psc_sink sink = w->sink->fault ? psc_links_sink(&links)
 						      : *w->sink;
