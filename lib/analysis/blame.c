@@ -38,7 +38,10 @@ static uint64_t payer(const struct psc_check *c, uint64_t va)
 		return 0;
 	p = psc_header_process(&h, va, info->keys.has_cookie
 					       ? info->keys.cookie : 0);
-	return psc_process_is_sane(p) && p != UINT64_MAX ? p : 0;
+	return psc_process_is_sane(p, info->design == PSC_POOL_CLASSIC
+				   ? PSC_PROCESS_ALIGN_CLASSIC
+				   : PSC_PROCESS_ALIGN) && p != UINT64_MAX
+		? p : 0;
 }
 
 static void set_process(struct psc_check *c, struct psc_value *o, uint64_t va)

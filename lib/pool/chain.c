@@ -161,6 +161,27 @@ bool psc_chain_is_plausible(const struct psc_chain *c)
 	return x < PSC_PAGE_SIZE && links + clean_from(c, x, -1) >= 3;
 }
 
+enum psc_pool_kind psc_chain_kind(const struct psc_chain *c)
+{
+	unsigned int nonpaged = 0, paged = 0, session = 0, off = c->start;
+
+	while (off + c->form->bytes <= PSC_PAGE_SIZE) {
+		struct psc_pool_header h = header_at(c, off);
+
+		if (!h.size)
+			break;
+		// The PoolType of a free block is 0, whatever pool it is in.
+		if (h.type & PSC_PT_PAGED)
+			*(h.type & PSC_PT_SESSION ? &session : &paged) += 1;
+		else
+			nonpaged += h.type != 0;
+		off += (unsigned int)h.size << c->form->shift;
+	}
+	if (nonpaged >= paged && nonpaged >= session)
+		return PSC_POOL_NONPAGED;
+	return paged >= session ? PSC_POOL_PAGED : PSC_POOL_SESSION;
+}
+
 static void fault(struct walk *w, enum psc_rule rule, unsigned int off,
 		  unsigned int field, unsigned int bits, uint64_t expected,
 		  uint64_t found, bool repaired)
@@ -278,11 +299,12 @@ static void check_live(struct walk *w, unsigned int off,
 	if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
 		uint64_t p = psc_header_process(h, c->va + off,
 						c->has_cookie ? c->cookie : 0);
-		if (!psc_process_is_sane(p))
+		if (!psc_process_is_sane(p, PSC_PROCESS_ALIGN_CLASSIC))
 			fault(w, PSC_L14, off, 8, 0, 0, p, false);
 	}
+	// Windows 7 may make it one unit long: then it has no mark (pool 2.6).
 	if (h->tag == TAG_FRAG && c->start && off == c->start &&
-	    off + 0x18 <= PSC_PAGE_SIZE &&
+	    h->size > 1 && off + 0x18 <= PSC_PAGE_SIZE &&
 	    psc_le64(c->page + off + 0x10) != c->big_bytes)
 		fault(w, PSC_L17, off, 0x10, 64, c->big_bytes,
 		      psc_le64(c->page + off + 0x10), false);
@@ -326,7 +348,8 @@ static void emit(struct walk *w, unsigned int off, unsigned int bytes,
 		if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
 			b.process = psc_header_process(
 				h, b.va, c->has_cookie ? c->cookie : 0);
-			if (!psc_process_is_sane(b.process))
+			if (!psc_process_is_sane(b.process,
+						 PSC_PROCESS_ALIGN_CLASSIC))
 				b.process = 0;
 		}
 		if ((h->type & (PSC_PT_SESSION | PSC_PT_PAGED)) ==

@@ -41,6 +41,12 @@ unsigned int psc_chain_is_clean(const struct psc_chain *c);
 bool psc_chain_is_plausible(const struct psc_chain *c);
 
 /**
+ * Pool of the page, as its headers say: nonpaged, paged or (paged) session;
+ * the most of them decide, free blocks have no say (pool 1.2, 2.10).
+ */
+enum psc_pool_kind psc_chain_kind(const struct psc_chain *c);
+
+/**
  * Walk the page: every block goes to @p s, every break as a fault of L1…L4;
  * behind a break the walk goes on at the next header from which the chain is
  * clean to the page's end. The checks of single headers (L6, L8, L11, L14,

@@ -362,25 +362,18 @@ static void check_cached_page(struct psc_worker *w, const struct psc_chain *c,
 			.repaired = true });
 }
 
-/** Pool of a page found by its form: its headers agree about it. */
-static enum psc_pool_kind kind_of_page(const struct psc_chain *c, bool nx)
+static enum psc_pool_kind with_nx(const struct psc_worker *w,
+				  enum psc_pool_kind pool, bool nx)
 {
-	struct psc_pool_header h =
-		psc_header_decode(c->form, c->page + c->start);
-
-	if (h.type & PSC_PT_SESSION)
-		return PSC_POOL_SESSION;
-	if (h.type & PSC_PT_PAGED)
-		return PSC_POOL_PAGED;
-	return nx ? PSC_POOL_NONPAGED_NX : PSC_POOL_NONPAGED;
+	// Windows 7 has no NX pool.
+	return pool == PSC_POOL_NONPAGED && nx && w->v->has_cookie
+		? PSC_POOL_NONPAGED_NX : pool;
 }
 
 static enum psc_pool_kind page_kind(const struct psc_worker *w,
 				    const struct psc_unit *u, bool nx)
 {
-	if (u->pool == PSC_POOL_NONPAGED && nx && w->v->has_cookie)
-		return PSC_POOL_NONPAGED_NX;	// Windows 7 has no NX pool
-	return (enum psc_pool_kind)u->pool;
+	return with_nx(w, (enum psc_pool_kind)u->pool, nx);
 }
 
 #define TAG_FRAG 0x67617246u	/* "Frag" */
@@ -435,7 +428,8 @@ static void chain_page(struct psc_worker *w, const struct psc_unit *u,
 				    psc_chain_is_plausible(&c);
 	if (u->pool == PSC_POOL_UNKNOWN)
 		c.pool = big ? v->big.v[w->big].pool
-			     : walk ? kind_of_page(&c, nx) : PSC_POOL_UNKNOWN;
+			     : walk ? with_nx(w, psc_chain_kind(&c), nx)
+			     : PSC_POOL_UNKNOWN;
 	if (!u->certain && !walk && !big)
 		return;		// some other kernel memory
 	struct psc_span *s = psc_walk_span(&w->walk, c.pool, u->node);

@@ -87,11 +87,16 @@ static inline uint64_t psc_header_process(const struct psc_pool_header *h,
 	return cookie ? h->billed ^ cookie ^ va : h->billed;
 }
 
+/** An EPROCESS lies at a cache line: measured where heaps hand out the pool
+ *  (pool 1.5); of older kernels only that it is a pool block is known. */
+#define PSC_PROCESS_ALIGN 0x40u
+#define PSC_PROCESS_ALIGN_CLASSIC 0x10u
+
 /** Legal decoded ProcessBilled: nobody, or an aligned kernel address. */
-static inline bool psc_process_is_sane(uint64_t process)
+static inline bool psc_process_is_sane(uint64_t process, unsigned int align)
 {
 	return !process || process == UINT64_MAX ||
-	       (process >> 47 == 0x1ffff && !(process & 0x3f));
+	       (process >> 47 == 0x1ffff && !(process & (align - 1)));
 }
 
 /**

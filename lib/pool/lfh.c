@@ -204,7 +204,7 @@ static void check_quota(struct walk *w, struct psc_block *b,
 	if (!(h->type & PSC_PT_QUOTA) || !w->v->cookie || !b->has_header)
 		return;
 	b->process = psc_header_process(h, b->va, w->v->cookie);
-	if (psc_process_is_sane(b->process))
+	if (psc_process_is_sane(b->process, PSC_PROCESS_ALIGN))
 		return;
 	fault(w, (struct psc_fault){ .rule = PSC_Q1, .va = b->va,
 				     .field_va = b->va + 8, .tag = b->tag,

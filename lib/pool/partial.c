@@ -167,7 +167,7 @@ static void candidate(struct scan *s, uint64_t va,
 	if (b.state == PSC_BLOCK_IN_USE && h->type & PSC_PT_QUOTA &&
 	    s->v->cookie) {
 		b.process = psc_header_process(h, va, s->v->cookie);
-		if (!psc_process_is_sane(b.process))
+		if (!psc_process_is_sane(b.process, PSC_PROCESS_ALIGN))
 			b.process = 0;
 	}
 	if (b.state != PSC_BLOCK_UNATTRIBUTED)
@@ -205,8 +205,7 @@ static void look_chains(struct scan *s, uint64_t va, uint64_t end)
 		    !read_at(s, va, page, sizeof(page)) ||
 		    !psc_chain_is_plausible(&c))
 			continue;
-		c.pool = page[3] & PSC_PT_PAGED ? PSC_POOL_PAGED
-						: PSC_POOL_NONPAGED;
+		c.pool = psc_chain_kind(&c);
 		struct psc_span *sp = psc_walk_span(s->walk, c.pool, 0);
 		if (!sp)
 			return;

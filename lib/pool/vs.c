@@ -336,7 +336,7 @@ static bool check_header(struct walk *w, struct psc_block *b, bool exact,
 		header_fault(w, PSC_V5, b, 4, 0, 0, h->tag);
 	if (h->type & PSC_PT_QUOTA && w->v->cookie) {
 		b->process = psc_header_process(h, b->va, w->v->cookie);
-		if (!psc_process_is_sane(b->process)) {
+		if (!psc_process_is_sane(b->process, PSC_PROCESS_ALIGN)) {
 			header_fault(w, PSC_Q1, b, 8, 0, 0, b->process);
 			b->process = 0;
 		}

@@ -108,6 +108,56 @@ static void starts_behind_a_big_allocation(void **state)
 	assert_int_equal(got.f[0].rule, PSC_L17);
 }
 
+static void a_short_frag_has_no_mark(void **state)
+{
+	struct psc_chain c = chain();
+
+	memset(page, 0x55, sizeof(page));
+	c.start = 0x340;
+	c.big_bytes = 0x5340;
+	enc_header(page + 0x340, 0, 0, 1, 0x02, TAG('F', 'r', 'a', 'g'), 0);
+	enc_header(page + 0x350, 1, 0, 0xcb, 0, TAG('F', 'r', 'e', 'e'), 0);
+	walk(&c);
+	assert_int_equal(got.n_faults, 0);
+	assert_int_equal(got.n_blocks, 2);
+}
+
+/** The header of a free block does not tell the pool. */
+static void live_blocks_tell_the_pool(void **state)
+{
+	static const struct {
+		uint8_t type;
+		enum psc_pool_kind pool;
+	} t[] = {
+		{ 0x02, PSC_POOL_NONPAGED }, { 0x22, PSC_POOL_NONPAGED },
+		{ 0x03, PSC_POOL_PAGED }, { 0x0b, PSC_POOL_PAGED },
+		{ 0x23, PSC_POOL_SESSION },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct psc_chain c = chain();
+
+		healthy();
+		page[0x003] = 0;
+		page[0x303] = page[0x403] = t[i].type;
+		page[0x2b3] = 0x04 | (t[i].type & 0x21);
+		assert_int_equal(psc_chain_kind(&c), t[i].pool);
+	}
+}
+
+/** Before heaps an EPROCESS is only known to be a block of the pool. */
+static void payers_lie_at_sixteen_bytes(void **state)
+{
+	struct psc_chain c = chain();
+	uint64_t p = (PROCESS + 0xb0) ^ COOKIE ^ (VA + 0x300);
+
+	healthy();
+	memcpy(page + 0x308, &p, 8);
+	walk(&c);
+	assert_int_equal(got.n_faults, 0);
+	assert_int_equal(got.b[3].process, PROCESS + 0xb0);
+}
+
 /** One changed byte in a healthy page: exactly that rule, at that header. */
 static void one_fault(unsigned int off, uint8_t value, enum psc_rule rule,
 		      uint64_t va, uint64_t expected, uint64_t found)
@@ -246,6 +296,9 @@ int main(void)
 		cmocka_unit_test(reads_a_page),
 		cmocka_unit_test(reads_an_x86_page),
 		cmocka_unit_test(starts_behind_a_big_allocation),
+		cmocka_unit_test(a_short_frag_has_no_mark),
+		cmocka_unit_test(live_blocks_tell_the_pool),
+		cmocka_unit_test(payers_lie_at_sixteen_bytes),
 		cmocka_unit_test(finds_each_fault),
 		cmocka_unit_test(aligned_pairs),
 		cmocka_unit_test(faults_name_the_block_before),

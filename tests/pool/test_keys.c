@@ -230,7 +230,8 @@ static void arm64_keys(void **state)
 	assert_int_equal(p.type, 0x0b);
 	assert_int_equal(psc_header_process(&p, quota, k.cookie),
 			 0xffffbb8ebf166100);
-	assert_true(psc_process_is_sane(0xffffbb8ebf166100));
+	assert_true(psc_process_is_sane(0xffffbb8ebf166100,
+					PSC_PROCESS_ALIGN));
 	triage_close(&t);
 }
 
