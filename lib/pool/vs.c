@@ -39,12 +39,12 @@ uint64_t psc_vs_block(uint64_t chunk_va, unsigned int units,
 	uint64_t n = (uint64_t)units * 16 - 0x10;
 
 	n = n > slack ? n - slack : 0;
-	// A small block never crosses a page: it starts on the next one.
-	if (n <= MAX_SMALL && (p & mask) + n > PSC_PAGE_SIZE) {
-		uint64_t next = (p + mask) & ~mask;
-
-		n = n > next - p ? n - (next - p) : 0;
-		p = next;
+	// A small block never crosses a page: it starts on the next one. What
+	// the move skips comes on top of the largest block.
+	uint64_t skip = -p & mask;
+	if ((p & mask) + n > PSC_PAGE_SIZE && n <= MAX_SMALL + skip) {
+		n = n > skip ? n - skip : 0;
+		p += skip;
 	}
 	*bytes = n;
 	return p;
@@ -367,14 +367,16 @@ static void no_header(struct walk *w, struct psc_block *b,
 	give(w, b);
 }
 
-/** Room for a page-aligned allocation that the big-page table lists? */
-static bool holds_big(const struct walk *w, uint64_t va, uint64_t bytes)
+/** Bytes of the page-aligned allocation in a chunk that the big-page table
+ *  lists; 0 = none. It may end up smaller than a block with a header can be. */
+static uint64_t big_inside(const struct walk *w, uint64_t va, uint64_t bytes)
 {
 	const struct psc_vs *v = w->v;
 	uint64_t data = (va + 0x10 + PSC_PAGE_SIZE - 1) &
 			~(uint64_t)(PSC_PAGE_SIZE - 1);
 
-	return v->is_big && data < va + bytes && v->is_big(v->big_ctx, data);
+	return v->big_bytes && data < va + bytes
+		? v->big_bytes(v->big_ctx, data) : 0;
 }
 
 static void allocated(struct walk *w, uint64_t off,
@@ -388,7 +390,12 @@ static void allocated(struct walk *w, uint64_t off,
 	};
 	bool exact = true;
 	unsigned int slack = 0;
+	uint64_t big = big_inside(w, va, bytes);
 
+	if (big) {		// the block comes from the big-page table
+		w->st->overhead += bytes > big + 0x10 ? bytes - big - 0x10 : 0;
+		return;
+	}
 	if (c->word & 0x100) {
 		const uint8_t *tail = psc_pages_at(&v->pages, off + bytes - 2,
 						   2);
@@ -408,10 +415,7 @@ static void allocated(struct walk *w, uint64_t off,
 	}
 	if (b.bytes > MAX_SMALL) {
 		b.state = PSC_BLOCK_UNATTRIBUTED;
-		if (holds_big(w, va, bytes))	// comes from the big-page table
-			w->st->in_use += bytes;
-		else
-			give(w, &b);
+		give(w, &b);
 		return;
 	}
 	const uint8_t *p = psc_pages_at(&v->pages, b.va - v->pages.va, 16);

@@ -62,8 +62,8 @@ struct psc_vs {
 	/** Ascending VAs of chunks and pool headers that sit in a cache. */
 	const uint64_t *cached;
 	size_t n_cached;
-	/** Big allocations inside (page-aligned data), ascending. */
-	bool (*is_big)(void *ctx, uint64_t va);
+	/** Bytes of the big allocation that begins at a page; 0 = none. */
+	uint64_t (*big_bytes)(void *ctx, uint64_t va);
 	void *big_ctx;
 	bool weak_previous;	/**< Key bits 32-39 unknown: no V3. */
 };

@@ -137,12 +137,12 @@ struct big_owner {
 	uint16_t space;
 };
 
-static bool is_big(void *ctx, uint64_t va)
+static uint64_t big_bytes(void *ctx, uint64_t va)
 {
 	const struct big_owner *o = ctx;
 	const struct psc_big *b = psc_pool_big_at(o->v, o->space, va);
 
-	return b && b->va == va;
+	return b && b->va == va ? b->bytes : 0;
 }
 
 /** Low bits of ActiveSubsegment count the blocks a slot holds back. */
@@ -181,7 +181,7 @@ static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 		.layout = &v->layout, .pages = { u->va, w->pages, u->pages },
 		.heap_key = v->info.keys.heap_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
-		.node = u->node, .is_big = is_big, .big_ctx = &owner,
+		.node = u->node, .big_bytes = big_bytes, .big_ctx = &owner,
 		.weak_previous = v->info.keys.heap_mask != UINT64_MAX,
 	};
 

@@ -154,6 +154,69 @@ static void slack_makes_blocks_shorter(void **state)
 	assert_int_equal(got.b[0].bytes, 0x200);
 }
 
+/** The largest block, in the largest chunk: moved to the next page. */
+static void the_largest_block_moves_too(void **state)
+{
+	struct psc_vs v = vs();
+	struct enc_vs e;
+
+	memset(memory, 0, sizeof(memory));
+	for (unsigned int i = 0; i < PAGES; i++)
+		pages[i] = memory + i * PSC_PAGE_SIZE;
+	enc_vs_begin(&e, memory, VA, PAGES);
+	uint64_t va = enc_vs_alloc(&e, 0xff0, 0x02, TAG('M', 'a', 'x', ' '));
+	enc_vs_end(&e);
+	assert_int_equal(va, VA + 0x1000);
+	walk(&v);
+	assert_int_equal(got.n_faults, 0);
+	assert_int_equal(in_use(), 1);
+	assert_int_equal(got.b[1].va, va);
+	assert_int_equal(got.b[1].bytes, 0xff0);
+	assert_int_equal(got.b[1].tag, TAG('M', 'a', 'x', ' '));
+}
+
+/** One big allocation, as the big-page table tells. */
+static uint64_t one_big(void *ctx, uint64_t va)
+{
+	return va == VA + 0x1000 ? *(const uint64_t *)ctx : 0;
+}
+
+/** Page-aligned allocations have no header, however small they are. */
+static void big_allocations_are_not_blocks(void **state)
+{
+	static const struct {
+		unsigned int at;	/**< Of the chunk: data at +10 or +20. */
+		uint64_t bytes;
+	} t[] = {
+		{ 0xff0, 0xff0 }, { 0xfe0, 0xff0 }, { 0xff0, 0x1000 },
+		{ 0xfe0, 0x1000 }, { 0xff0, 0x2340 },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct psc_vs v = vs();
+		struct enc_vs e;
+		uint64_t bytes = t[i].bytes;
+		unsigned int units = (unsigned int)(bytes + 0x1000 -
+						    t[i].at) / 16;
+
+		memset(memory, 0x6e, sizeof(memory));
+		enc_vs_begin(&e, memory, VA, PAGES);
+		enc_vs_free(&e, (t[i].at - e.off) / 16);
+		enc_chunk(memory + e.off, VA + e.off, units, e.previous, 1, 0,
+			  0, 0);
+		e.off += units * 16;
+		e.previous = units;
+		e.last_free = 0;
+		enc_vs_end(&e);
+		v.big_bytes = one_big;
+		v.big_ctx = &bytes;
+		struct psc_span_stats st = walk(&v);
+		assert_int_equal(got.n_faults, 0);
+		assert_int_equal(got.n_blocks, 2);
+		assert_int_equal(total(&st) + bytes, PAGES * PSC_PAGE_SIZE);
+	}
+}
+
 static void missing_pages_are_bridged(void **state)
 {
 	struct psc_vs v = vs();
@@ -289,6 +352,8 @@ int main(void)
 		cmocka_unit_test(cached_blocks_are_not_in_use),
 		cmocka_unit_test(links_and_nodes_are_no_headers),
 		cmocka_unit_test(slack_makes_blocks_shorter),
+		cmocka_unit_test(the_largest_block_moves_too),
+		cmocka_unit_test(big_allocations_are_not_blocks),
 		cmocka_unit_test(missing_pages_are_bridged),
 		cmocka_unit_test(finds_each_fault),
 		cmocka_unit_test(an_overrun_names_its_owner),
