@@ -17,9 +17,12 @@ struct walk {
 	bool has_prev;
 };
 
+/** A header that would leave the page is none: size 0 fits nowhere. */
 static struct psc_pool_header header_at(const struct psc_chain *c,
 					unsigned int off)
 {
+	if (off + c->form->bytes > PSC_PAGE_SIZE)
+		return (struct psc_pool_header){ 0 };
 	return psc_header_decode(c->form, c->page + off);
 }
 
