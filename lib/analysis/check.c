@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "analysis/bugcheck.h"
 #include "analysis/walk.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
@@ -118,9 +119,8 @@ static uint64_t pages_walked(const struct psc_walk *w)
 
 bool psc_check_named(const struct psc_check *c, uint64_t va, uint64_t bytes)
 {
-	for (unsigned int i = 0; c->has_bugcheck && i < c->bugcheck.n_places;
-	     i++) {
-		if (c->bugcheck.place[i] - va < bytes)
+	for (size_t i = 0; i < c->n_named; i++) {
+		if (c->named[i].va - va < bytes)
 			return true;
 	}
 	return false;
@@ -323,16 +323,7 @@ static void set_counts(struct psc_check *c, struct psc_value *o,
 	psc_set_bool(o, "partial", psc_pool_view_info(c->view)->partial);
 }
 
-static void explain_bugcheck(struct psc_check *c)
-{
-	const struct psc_dump_header *h = psc_dump_header(c->a->dump);
-
-	c->has_bugcheck = psc_bugcheck_explain(
-		h->bugcheck_code, h->bugcheck_parameter,
-		psc_kernel_family(c->a->kernel), &c->bugcheck);
-}
-
-static void run(struct psc_check *c)
+static struct psc_error *run(struct psc_check *c)
 {
 	struct psc_value *o = psc_set_object(c->a->root, "check");
 	uint64_t pages = pages_walked(&c->walk);
@@ -344,9 +335,11 @@ static void run(struct psc_check *c)
 	else
 		judge_all(c);
 	psc_set_uint(o, "suspects_not_shown", c->suspects);
+	struct psc_error *err = psc_check_set_bugcheck(c);
 	psc_check_sum_up(c);
 	if (!c->walk.complete)
 		c->a->lower_bound = true;
+	return err;
 }
 
 struct psc_error *psc_analyse_check(struct psc_analysis *a)
@@ -356,10 +349,10 @@ struct psc_error *psc_analyse_check(struct psc_analysis *a)
 
 	if (err)
 		return err;
-	explain_bugcheck(&c);
+	psc_check_read_bugcheck(&c);
 	err = collect(&c);
 	if (!err)
-		run(&c);
+		err = run(&c);
 	psc_faults_free(&c.faults);
 	psc_tagsum_free(&c.sum);
 	psc_vec_free(&c.unknown);

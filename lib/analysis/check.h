@@ -28,6 +28,14 @@ struct psc_pattern {
 	uint64_t bad_pages, bit_errors;
 };
 
+/** An address that the bug check points to, and how. */
+#define PSC_NAMED_TEXT 40
+#define PSC_MAX_NAMED 48u
+struct psc_named {
+	uint64_t va;
+	char what[PSC_NAMED_TEXT]; /**< "parameter 2". */
+};
+
 struct psc_check {
 	struct psc_analysis *a;
 	struct psc_pool_view *view;
@@ -38,6 +46,8 @@ struct psc_check {
 	PSC_VEC(const struct psc_tagsum_row *) unknown;
 	bool has_bugcheck;
 	struct psc_bugcheck_text bugcheck;
+	struct psc_named named[PSC_MAX_NAMED];
+	size_t n_named;
 	struct psc_pattern pattern;
 	struct psc_value *list;	/**< corruption[] */
 	uint64_t suspects;	/**< Places not in it: nobody asked. */
@@ -74,9 +84,9 @@ void psc_check_blame(struct psc_check *c, struct psc_value *o,
 const char *psc_check_module(const struct psc_check *c, uint32_t tag);
 /** Count a finding for the common pattern. */
 void psc_pattern_add(struct psc_pattern *p, const struct psc_judgement *j);
-/** "check": the answer to hardware or software, and the bug check. */
+/** "check": the answer to hardware or software. */
 void psc_check_sum_up(struct psc_check *c);
-/** Does a parameter of the bug check name [va, va + bytes)? */
+/** Does the bug check name [va, va + bytes)? */
 bool psc_check_named(const struct psc_check *c, uint64_t va, uint64_t bytes);
 
 #endif

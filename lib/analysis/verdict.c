@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Hardware or software? All findings together, the machine's own records of
-// bad memory, the bug check, and drivers newer than the rest
+// bad memory, and drivers newer than the rest
 // (field-guide 1).
 #include "analysis/check.h"
 
@@ -237,70 +237,11 @@ static void set_memory_errors(const struct psc_check *c, struct psc_value *o)
 	psc_set_uint(e, "bit_errors", c->pattern.bit_errors);
 }
 
-// --- the bug check --------------------------------------------------------------
-
-static void set_pair(struct psc_value *b, const struct psc_bugcheck_text *t,
-		     uint64_t found)
-{
-	int bits = __builtin_popcountll(t->expected ^ found);
-	struct psc_value *p = psc_add_object(psc_set_array(b, "pairs"));
-
-	psc_set_hex(p, "expected", t->expected);
-	psc_set_hex(p, "found", found);
-	psc_set_uint(p, "bits", (unsigned int)bits);
-	psc_set_bool(p, "bit_flip", bits == 1);
-}
-
-/** What the checks say of the header that parameter @p va points to. */
-static void set_place(struct psc_check *c, struct psc_value *list, uint64_t va)
-{
-	struct psc_value *o = psc_add_object(list);
-	const struct psc_faults *f = &c->faults;
-	struct psc_place place;
-
-	psc_pool_locate(c->view, va, &place);
-	psc_set_hex(o, "address", va);
-	psc_set_str(o, "page_status", psc_va_status_text(place.status));
-	psc_set_bool(o, "in_pool", place.found);
-	struct psc_value *rules = psc_set_array(o, "rules");
-	for (size_t i = 0; i < f->list.n; i++) {
-		if (va - f->list.v[i].va < 0x20 || f->list.v[i].va == va + 0x10)
-			psc_add_str(rules,
-				    psc_rule_info(f->list.v[i].rule)->name);
-	}
-}
-
-static void set_bugcheck(struct psc_check *c, struct psc_value *o)
-{
-	const struct psc_dump_header *h = psc_dump_header(c->a->dump);
-	const struct psc_bugcheck_text *t = &c->bugcheck;
-
-	if (!c->has_bugcheck)
-		return;
-	struct psc_value *b = psc_set_object(o, "bugcheck");
-	psc_set_str(b, "meaning", t->meaning);
-	struct psc_value *list = psc_set_array(b, "parameters");
-	for (unsigned int i = 0; i < 4; i++) {
-		struct psc_value *p = psc_add_object(list);
-
-		psc_set_hex(p, "value", h->bugcheck_parameter[i]);
-		psc_set_str(p, "what", t->parameter[i]);
-	}
-	if (t->has_pair)
-		set_pair(b, t, t->found);
-	if (t->has_second)
-		set_pair(b, t, t->second_found);
-	list = psc_set_array(b, "places");
-	for (unsigned int i = 0; i < t->n_places; i++)
-		set_place(c, list, t->place[i]);
-}
-
 void psc_check_sum_up(struct psc_check *c)
 {
 	struct psc_value *o = psc_set_object(c->a->root, "check");
 
 	memory_errors(c);
-	set_bugcheck(c, o);
 	decide(c, o);
 	if (c->pattern.corrupt)
 		psc_finding_add(c->a, "pool-corrupt", PSC_CRITICAL,

@@ -117,69 +117,11 @@ static void verdict(const struct text *t)
 	fprintf(t->out, "  Next step: %s.\n", text_str(c, "next_step"));
 }
 
-static void place(const struct text *t, const struct psc_value *p)
-{
-	const struct psc_value *rules = psc_get(p, "rules");
-	uint64_t va = 0;
-	bool in_pool = false;
-
-	psc_get_hex(p, "address", &va);
-	psc_get_bool(p, "in_pool", &in_pool);
-	fprintf(t->out, "  header %016" PRIx64 ": ", va);
-	if (strcmp(text_str(p, "page_status"), "readable") != 0)
-		fprintf(t->out, "its page is not here (%s)",
-			text_str(p, "page_status"));
-	else if (!in_pool)
-		fputs("does not lie in the pool", t->out);
-	else if (!psc_count(rules))
-		fputs("no check fails there", t->out);
-	else
-		fputs("breaks", t->out);
-	for (size_t i = 0; i < psc_count(rules); i++)
-		fprintf(t->out, " %s", psc_value_str(psc_at(rules, i, NULL)));
-	fputc('\n', t->out);
-}
-
-static void bugcheck(const struct text *t)
-{
-	const struct psc_value *b = psc_get(t->root, "check.bugcheck");
-	const struct psc_value *list = psc_get(b, "parameters");
-
-	if (!b)
-		return;
-	text_styled(t, TEXT_HEADING, "The bug check\n");
-	text_bugcheck(t);
-	fprintf(t->out, "  %s\n", text_str(b, "meaning"));
-	for (size_t i = 0; i < psc_count(list); i++) {
-		const struct psc_value *p = psc_at(list, i, NULL);
-		uint64_t v = 0;
-
-		psc_get_hex(p, "value", &v);
-		if (psc_get_str(p, "what"))
-			fprintf(t->out, "    %zu: 0x%" PRIx64 "  %s\n", i + 1, v,
-				text_str(p, "what"));
-	}
-	list = psc_get(b, "pairs");
-	for (size_t i = 0; i < psc_count(list); i++) {
-		uint64_t n = 0;
-
-		psc_get_uint(psc_at(list, i, NULL), "bits", &n);
-		fprintf(t->out, "  expected and found differ in %" PRIu64
-			" bit%s%s\n", n, n == 1 ? "" : "s",
-			n == 1 ? ": a flipped bit" : "");
-	}
-	list = psc_get(b, "places");
-	for (size_t i = 0; i < psc_count(list); i++)
-		place(t, psc_at(list, i, NULL));
-	fputc('\n', t->out);
-}
-
 void text_view_check(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
 
-	if (psc_count(list))
-		bugcheck(t);
+	text_bugcheck_explained(t, psc_count(list));
 	for (size_t i = 0; i < psc_count(list); i++)
 		finding(t, psc_at(list, i, NULL));
 	verdict(t);

@@ -246,6 +246,7 @@ void text_view_report(const struct text *t)
 	text_corruption(t);
 	text_styled(t, TEXT_HEADING, "Crash\n");
 	text_crash(t);
+	text_bugcheck_words(t, false);
 	findings(t);
 	memory(t);
 	reconciled(t);
