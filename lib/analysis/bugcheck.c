@@ -76,7 +76,8 @@ static void set_about(const struct psc_check *c, struct psc_value *b)
 	if (c->has_bugcheck && c->bugcheck.echo)
 		psc_set_null(b, "about_pool");
 	else
-		psc_set_bool(b, "about_pool", c->has_bugcheck);
+		psc_set_bool(b, "about_pool",
+			     c->has_bugcheck && !c->bugcheck.not_pool);
 }
 
 struct psc_error *psc_check_set_bugcheck(struct psc_check *c)

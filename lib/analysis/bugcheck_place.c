@@ -236,6 +236,8 @@ static const char *verdict(const struct psc_place *p, const struct search *s,
 {
 	if (n_rules)
 		return "broken";
+	if (p->status == PSC_VA_NOT_MAPPED)
+		return "not-mapped";
 	if (p->status != PSC_VA_OK && p->status != PSC_VA_DEMAND_ZERO)
 		return "not-in-dump";
 	if (!p->found)

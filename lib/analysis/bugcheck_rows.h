@@ -29,6 +29,7 @@ struct psc_bugcheck_row {
 	uint8_t instruction, context, trap;
 	/** About a pool only when the instruction is inside a pool routine. */
 	bool echo;
+	bool not_pool;		/**< Explained here, but no matter of a pool. */
 	const char *look_at;	/**< Which rules say more, or NULL. */
 };
 

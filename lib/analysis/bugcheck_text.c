@@ -119,6 +119,7 @@ bool psc_bugcheck_explain(uint32_t code, const uint64_t p[4], uint32_t family,
 		return false;
 	struct psc_bugcheck_text t = {
 		.meaning = r->meaning, .look_at = r->look_at, .echo = r->echo,
+		.not_pool = r->not_pool,
 		.instruction = address(r->instruction, p),
 		.context = address(r->context, p),
 		.trap_frame = address(r->trap, p),

@@ -35,12 +35,13 @@ struct psc_bugcheck_text {
 	uint64_t instruction, context, trap_frame;
 	/** About a pool only when the fault is inside a pool routine. */
 	bool echo;
+	bool not_pool;		/**< Explained, but no matter of a pool. */
 	const char *look_at;	/**< Rules that say more, or NULL. */
 };
 
 /**
  * @param family  build of the kernel: heap failures are numbered by it.
- * @return false when the bug check has nothing to do with pools.
+ * @return false when the table does not have it.
  */
 bool psc_bugcheck_explain(uint32_t code, const uint64_t p[4], uint32_t family,
 			  struct psc_bugcheck_text *ret);

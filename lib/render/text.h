@@ -66,7 +66,7 @@ void text_view_report(const struct text *t);
 /** Parts that several views show: the bug check; file, machine and crash. */
 void text_bugcheck(const struct text *t);
 /** What it means, where it points and what the checks say there: when it is
- *  about a pool, or @p always. The second has a heading of its own. */
+ *  explained at all, or @p always. The second has a heading of its own. */
 void text_bugcheck_words(const struct text *t, bool always);
 void text_bugcheck_explained(const struct text *t, bool always);
 /** Loaded and unloaded drivers. */

@@ -87,6 +87,8 @@ static void verdict(const struct text *t, const struct psc_value *p)
 	} else if (strcmp(v, "not-in-dump") == 0) {
 		fprintf(t->out, "is not in the dump (%s)",
 			text_str(p, "page_status"));
+	} else if (strcmp(v, "not-mapped") == 0) {
+		fputs("is not mapped: no memory lies there", t->out);
 	} else if (strcmp(v, "not-pool") == 0) {
 		fputs("does not lie in the pool", t->out);
 	} else {
@@ -123,11 +125,11 @@ static void place(const struct text *t, const struct psc_value *p)
 		    "the subsegment before it", "");
 }
 
-static bool is_about_pool(const struct psc_value *b)
+/** One that the table has, and no fault of which nobody knows where. */
+static bool is_explained(const struct psc_value *b)
 {
-	bool v = false;
-
-	return psc_get_bool(b, "about_pool", &v) && v;
+	return psc_get_str(b, "meaning") &&
+	       psc_kind(psc_get(b, "about_pool")) == PSC_BOOL;
 }
 
 void text_bugcheck_words(const struct text *t, bool always)
@@ -135,7 +137,7 @@ void text_bugcheck_words(const struct text *t, bool always)
 	const struct psc_value *b = psc_get(t->root, "check.bugcheck");
 	const struct psc_value *list = psc_get(b, "places");
 
-	if (!b || (!always && !is_about_pool(b)))
+	if (!b || (!always && !is_explained(b)))
 		return;
 	if (psc_get_str(b, "meaning"))
 		fprintf(t->out, "  %s\n", text_str(b, "meaning"));
@@ -149,7 +151,7 @@ void text_bugcheck_explained(const struct text *t, bool always)
 {
 	const struct psc_value *b = psc_get(t->root, "check.bugcheck");
 
-	if (!b || (!always && !is_about_pool(b)))
+	if (!b || (!always && !is_explained(b)))
 		return;
 	text_styled(t, TEXT_HEADING, "The bug check\n");
 	text_bugcheck(t);

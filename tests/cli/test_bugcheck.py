@@ -105,8 +105,14 @@ def places_that_are_no_block():
     assert b["places"][0]["verdict"] == "not-pool"
     assert "does not lie in the pool" in text
     b, text, _ = explained(HEAP[1], "bugcheck 0x13a 3 0 0xffffab0000001000 0")
+    assert b["places"][0]["verdict"] == "not-mapped"
+    assert "no memory lies there" in text
+    b, text, _ = explained(CLASSIC[1], "drop b.3 bytes=4K",
+                           "bugcheck-late 0x19 8 0 0 b.3", status=3)
     assert b["places"][0]["verdict"] == "not-in-dump"
     assert "is not in the dump" in text
+    b, text, _ = explained(HEAP[1], "bugcheck 0x1a 0x41790 0 0 0")
+    assert b["about_pool"] is False and "page table" in text
 
 
 def another_bug_check_is_quiet():
