@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 
-#define WEAK __attribute__((weak))
 #define MAX_PAGES 0x20000u
 
 struct named {
@@ -25,6 +24,8 @@ static struct {
 	unsigned int n_pages, n_blocks;
 	struct psc_dump_header header;
 	uint32_t family;
+	bool sparse;
+	uint64_t unreadable;
 } f;
 
 void fake_reset(void)
@@ -134,6 +135,11 @@ void fake_family(uint32_t build)
 	f.family = build;
 }
 
+void fake_sparse(void)
+{
+	f.sparse = true;
+}
+
 static struct named *lookup(struct named *v, unsigned int n, const char *name)
 {
 	for (unsigned int i = 0; i < n; i++) {
@@ -145,8 +151,8 @@ static struct named *lookup(struct named *v, unsigned int n, const char *name)
 
 // --- lib/mem ---------------------------------------------------------------
 
-WEAK enum psc_va_status psc_mem_page(struct psc_mem *m, uint64_t va,
-				     uint8_t *scratch, const uint8_t **ret)
+enum psc_va_status psc_mem_page(struct psc_mem *m, uint64_t va,
+				uint8_t *scratch, const uint8_t **ret)
 {
 	int i = find(va);
 
@@ -158,8 +164,8 @@ WEAK enum psc_va_status psc_mem_page(struct psc_mem *m, uint64_t va,
 	return PSC_VA_OK;
 }
 
-WEAK size_t psc_mem_read(struct psc_mem *m, uint64_t va, void *buf, size_t len,
-			 enum psc_va_status *why)
+size_t psc_mem_read(struct psc_mem *m, uint64_t va, void *buf, size_t len,
+		    enum psc_va_status *why)
 {
 	size_t done = 0;
 
@@ -179,51 +185,89 @@ WEAK size_t psc_mem_read(struct psc_mem *m, uint64_t va, void *buf, size_t len,
 	return done;
 }
 
-WEAK struct psc_error *psc_mem_read_all(struct psc_mem *m, uint64_t va,
-					void *buf, size_t len, const char *what)
+struct psc_error *psc_mem_read_all(struct psc_mem *m, uint64_t va,
+				   void *buf, size_t len, const char *what)
 {
 	return psc_mem_read(m, va, buf, len, NULL) == len ? NULL
 		: psc_error_at(PSC_ERR_NOT_IN_DUMP, PSC_WHERE_ADDRESS, va,
 			       "%s", what);
 }
 
-WEAK struct psc_error *psc_mem_u32(struct psc_mem *m, uint64_t va,
-				   const char *what, uint32_t *v)
+struct psc_error *psc_mem_u32(struct psc_mem *m, uint64_t va,
+			      const char *what, uint32_t *v)
 {
 	return psc_mem_read_all(m, va, v, sizeof(*v), what);
 }
 
-WEAK void psc_mem_count_unreadable(struct psc_mem *m)
+struct psc_error *psc_mem_u64(struct psc_mem *m, uint64_t va,
+			      const char *what, uint64_t *v)
 {
+	return psc_mem_read_all(m, va, v, sizeof(*v), what);
 }
 
-WEAK bool psc_mem_is_sparse(const struct psc_mem *m)
+struct psc_xlat psc_mem_translate(struct psc_mem *m, uint64_t va)
 {
-	return false;
+	const uint8_t *p;
+
+	return (struct psc_xlat){ .status = psc_mem_page(m, va, NULL, &p) };
 }
 
-WEAK bool psc_mem_is_kernel_va(const struct psc_mem *m, uint64_t va)
+const char *psc_va_status_text(enum psc_va_status s)
+{
+	return s == PSC_VA_OK ? "readable" : "not readable";
+}
+
+const struct psc_paging *psc_mem_paging(const struct psc_mem *m)
+{
+	static const struct psc_paging x64 = { .mode = PSC_PAGING_X64 };
+
+	return &x64;
+}
+
+struct psc_error *psc_mem_with_root(const struct psc_mem *m,
+				    uint64_t root, struct psc_mem **ret)
+{
+	*ret = fake_mem();
+	return NULL;
+}
+
+struct psc_coverage psc_mem_coverage(const struct psc_mem *m)
+{
+	return (struct psc_coverage){ .structures_unreadable = f.unreadable };
+}
+
+void psc_mem_count_unreadable(struct psc_mem *m)
+{
+	f.unreadable++;
+}
+
+bool psc_mem_is_sparse(const struct psc_mem *m)
+{
+	return f.sparse;
+}
+
+bool psc_mem_is_kernel_va(const struct psc_mem *m, uint64_t va)
 {
 	return va >> 47 == 0x1ffff;
 }
 
-WEAK struct psc_error *psc_mem_clone(const struct psc_mem *m,
-				     struct psc_mem **ret)
+struct psc_error *psc_mem_clone(const struct psc_mem *m,
+				struct psc_mem **ret)
 {
 	*ret = (struct psc_mem *)&f;
 	return NULL;
 }
 
-WEAK void psc_mem_free(struct psc_mem *m)
+void psc_mem_free(struct psc_mem *m)
 {
 }
 
-WEAK void psc_mem_absorb(struct psc_mem *into, const struct psc_mem *clone)
+void psc_mem_absorb(struct psc_mem *into, const struct psc_mem *clone)
 {
 }
 
-WEAK bool psc_mem_next_range(struct psc_mem *m, uint64_t *pos, uint64_t end,
-			     struct psc_va_range *ret)
+bool psc_mem_next_range(struct psc_mem *m, uint64_t *pos, uint64_t end,
+			struct psc_va_range *ret)
 {
 	int best = -1;
 
@@ -242,81 +286,81 @@ WEAK bool psc_mem_next_range(struct psc_mem *m, uint64_t *pos, uint64_t end,
 
 // --- lib/kernel ------------------------------------------------------------
 
-WEAK struct psc_mem *psc_kernel_mem(const struct psc_kernel *k)
+struct psc_mem *psc_kernel_mem(const struct psc_kernel *k)
 {
 	return fake_mem();
 }
 
-WEAK const struct psc_dump *psc_kernel_dump(const struct psc_kernel *k)
+const struct psc_dump *psc_kernel_dump(const struct psc_kernel *k)
 {
 	return NULL;
 }
 
-WEAK const struct psc_dump_header *psc_dump_header(const struct psc_dump *d)
+const struct psc_dump_header *psc_dump_header(const struct psc_dump *d)
 {
 	return &f.header;
 }
 
-WEAK const char *psc_kernel_wanted(const struct psc_kernel *k)
+const char *psc_kernel_wanted(const struct psc_kernel *k)
 {
 	return NULL;
 }
 
-WEAK const char *psc_dump_path(const struct psc_dump *d)
+const char *psc_dump_path(const struct psc_dump *d)
 {
 	return "array.dmp";
 }
 
-WEAK const char *psc_dump_why_no_pages(const struct psc_dump *d)
+const char *psc_dump_why_no_pages(const struct psc_dump *d)
 {
 	return NULL;
 }
 
-WEAK size_t psc_kernel_n_proofs(const struct psc_kernel *k)
+size_t psc_kernel_n_proofs(const struct psc_kernel *k)
 {
 	return 0;
 }
 
-WEAK const struct psc_proof *psc_kernel_proof(const struct psc_kernel *k,
-					      size_t i)
+const struct psc_proof *psc_kernel_proof(const struct psc_kernel *k,
+					 size_t i)
 {
 	return NULL;
 }
 
 // Only whether there are names at all is asked of it.
-WEAK const struct psc_sym *psc_kernel_sym(const struct psc_kernel *k)
+const struct psc_sym *psc_kernel_sym(const struct psc_kernel *k)
 {
 	return (const struct psc_sym *)&f;
 }
 
-WEAK uint32_t psc_kernel_family(const struct psc_kernel *k)
+uint32_t psc_kernel_family(const struct psc_kernel *k)
 {
 	return f.family;
 }
 
-WEAK uint64_t psc_kernel_base(const struct psc_kernel *k)
+uint64_t psc_kernel_base(const struct psc_kernel *k)
 {
 	return UINT64_C(0xfffff80000000000);
 }
 
-WEAK uint64_t psc_kernel_size(const struct psc_kernel *k)
+uint64_t psc_kernel_size(const struct psc_kernel *k)
 {
 	return 0x1000000;
 }
 
-WEAK unsigned int psc_kernel_pointer_size(const struct psc_kernel *k)
+unsigned int psc_kernel_pointer_size(const struct psc_kernel *k)
 {
 	return 8;
 }
 
-WEAK bool psc_kernel_kdbg(const struct psc_kernel *k, unsigned int offset,
-			  uint64_t *value)
+bool psc_kernel_kdbg(const struct psc_kernel *k, unsigned int offset,
+		     uint64_t *value)
 {
 	return false;
 }
 
-WEAK struct psc_error *psc_kernel_symbol(const struct psc_kernel *k,
-					 const char *name, uint64_t *va)
+struct psc_error *psc_kernel_symbol(const struct psc_kernel *k,
+				    const char *name, uint64_t *va)
 {
 	struct named *n = lookup(f.symbol, f.n_symbols, name);
 
@@ -326,9 +370,9 @@ WEAK struct psc_error *psc_kernel_symbol(const struct psc_kernel *k,
 	return NULL;
 }
 
-WEAK struct psc_error *psc_kernel_field(const struct psc_kernel *k,
-					const char *path,
-					struct psc_field *ret)
+struct psc_error *psc_kernel_field(const struct psc_kernel *k,
+				   const char *path,
+				   struct psc_field *ret)
 {
 	struct named *n = lookup(f.field, f.n_fields, path);
 
@@ -338,8 +382,8 @@ WEAK struct psc_error *psc_kernel_field(const struct psc_kernel *k,
 	return NULL;
 }
 
-WEAK struct psc_error *psc_kernel_sizeof(const struct psc_kernel *k,
-					 const char *type, uint64_t *ret)
+struct psc_error *psc_kernel_sizeof(const struct psc_kernel *k,
+				    const char *type, uint64_t *ret)
 {
 	struct named *n = lookup(f.type, f.n_types, type);
 
@@ -349,9 +393,9 @@ WEAK struct psc_error *psc_kernel_sizeof(const struct psc_kernel *k,
 	return NULL;
 }
 
-WEAK struct psc_error *psc_kernel_global(const struct psc_kernel *k,
-					 const char *name, unsigned int bytes,
-					 uint64_t *ret)
+struct psc_error *psc_kernel_global(const struct psc_kernel *k,
+				    const char *name, unsigned int bytes,
+				    uint64_t *ret)
 {
 	struct psc_error *err;
 	uint64_t va;
@@ -362,15 +406,15 @@ WEAK struct psc_error *psc_kernel_global(const struct psc_kernel *k,
 	return psc_mem_read_all(fake_mem(), va, ret, bytes, name);
 }
 
-WEAK struct psc_error *psc_kernel_pointer(const struct psc_kernel *k,
-					  uint64_t va, const char *what,
-					  uint64_t *ret)
+struct psc_error *psc_kernel_pointer(const struct psc_kernel *k,
+				     uint64_t va, const char *what,
+				     uint64_t *ret)
 {
 	return psc_mem_read_all(fake_mem(), va, ret, 8, what);
 }
 
-WEAK struct psc_error *psc_kernel_get(const struct psc_kernel *k, uint64_t va,
-				      const char *path, uint64_t *ret)
+struct psc_error *psc_kernel_get(const struct psc_kernel *k, uint64_t va,
+				 const char *path, uint64_t *ret)
 {
 	struct psc_error *err;
 	struct psc_field fld;
@@ -384,7 +428,7 @@ WEAK struct psc_error *psc_kernel_get(const struct psc_kernel *k, uint64_t va,
 	return NULL;
 }
 
-WEAK uint64_t psc_field_extract(const struct psc_field *fld, const void *p)
+uint64_t psc_field_extract(const struct psc_field *fld, const void *p)
 {
 	uint64_t v = psc_le_uint(p, fld->size);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** @file
  * A kernel made of arrays: names, fields and pages set by a test. It stands
- * in for lib/kernel and lib/mem (the definitions are weak), so that lib/pool
- * is tested without a dump.
+ * in for lib/kernel and lib/mem (linked first, its definitions are taken), so
+ * that lib/pool is tested without a dump.
  */
 #ifndef PSC_TESTS_POOL_FAKE_H
 #define PSC_TESTS_POOL_FAKE_H
@@ -28,6 +28,8 @@ void fake_bits(const char *path, uint64_t offset, uint8_t bit, uint8_t bits);
 void fake_pointer_field(const char *path, uint64_t offset);
 void fake_processors(uint32_t n);
 void fake_family(uint32_t build);
+/** The memory is that of a triage dump: pieces. */
+void fake_sparse(void);
 void fake_put(uint64_t va, uint64_t value, unsigned int bytes);
 
 #endif
