@@ -17,6 +17,9 @@
 #define MACHINE_X64 0x8664u
 #define MACHINE_ARM64 0xaa64u
 
+#define ATTRIBUTE_FILE_TOO_SMALL 0x4u
+#define ATTRIBUTE_KERNEL_TRIAGE 0x8u
+#define ATTRIBUTE_LIVE 0x10u
 #define ATTRIBUTE_ENCRYPTED 0x100u
 // Windows 8: from here on x86 always runs with PAE (dump-format 4.3).
 #define BUILD_ALWAYS_PAE 9200u
@@ -69,7 +72,8 @@ static struct psc_opt64 opt64(const uint8_t *p)
 	return (struct psc_opt64){ .v = set ? v : 0, .set = set };
 }
 
-// Other writers zero what they do not know; no address or date is 0.
+// Other writers zero what they do not know; no address, date or time since
+// the start is 0.
 static struct psc_opt64 nonzero(struct psc_opt64 o)
 {
 	o.set = o.set && o.v != 0;
@@ -97,7 +101,7 @@ static void parse64(const uint8_t *p, struct psc_dump_header *h)
 	h->dump_type = get32(p + 0xf98);
 	h->required_dump_space = nonzero(opt64(p + 0xfa0));
 	h->system_time = nonzero(opt64(p + 0xfa8));
-	h->uptime = opt64(p + 0x1030);
+	h->uptime = nonzero(opt64(p + 0x1030));
 	h->minidump_fields = opt32(p + 0x1038);
 	h->product_type = nonzero(opt32(p + 0x1040));
 	h->suite_mask = opt32(p + 0x1044);
@@ -129,18 +133,20 @@ static void parse32(const uint8_t *p, struct psc_dump_header *h)
 	h->suite_mask = opt32(p + 0xf98);
 	h->writer_status = opt32(p + 0xf9c);
 	h->required_dump_space = nonzero(opt64(p + 0xfa0));
-	h->uptime = opt64(p + 0xfb8);
+	h->uptime = nonzero(opt64(p + 0xfb8));
 	h->system_time = nonzero(opt64(p + 0xfc0));
 }
 
+// Where PaeEnabled is not set or zeroed by another writer, Windows 8 and a
+// root that stands inside a page tell: only PAE has either (dump-format 4.1).
 static enum psc_arch x86_arch(const struct psc_dump_header *h,
 			      const uint8_t *p)
 {
 	uint8_t pae = p[0x5c];	// PaeEnabled
 
-	if (pae <= 1)
-		return pae ? PSC_ARCH_X86_PAE : PSC_ARCH_X86;
-	return h->build >= BUILD_ALWAYS_PAE ? PSC_ARCH_X86_PAE : PSC_ARCH_X86;
+	return pae == 1 || h->build >= BUILD_ALWAYS_PAE ||
+	       h->directory_table_base & 0xfe0
+		? PSC_ARCH_X86_PAE : PSC_ARCH_X86;
 }
 
 static enum psc_arch arch_of(const struct psc_dump_header *h, const uint8_t *p)
@@ -162,6 +168,34 @@ static void context_of(struct psc_dump_header *h)
 	h->context_size = size[h->arch];
 }
 
+// What the writer says about its own work (dump-format 1.2, 1.8).
+static void warn_of_writer(const struct psc_dump_header *h,
+			   struct psc_warnings *w)
+{
+	static const struct {
+		uint32_t bit;
+		const char *meaning;
+	} table[] = {
+		{ ATTRIBUTE_FILE_TOO_SMALL,
+		  "the dump file was too small, the dump is cut short" },
+		{ ATTRIBUTE_KERNEL_TRIAGE,
+		  "the kernel wrote a triage dump instead of the one asked "
+		  "for" },
+		{ ATTRIBUTE_LIVE,
+		  "taken from a running system, so lists and counters may "
+		  "not agree" },
+	};
+
+	if (h->writer_status.v)
+		psc_warn(w, "header: WriterStatus is 0x%" PRIx64 ", the writer "
+			 "reported a problem", h->writer_status.v);
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(table); i++) {
+		if (h->attributes.v & table[i].bit)
+			psc_warn(w, "header: Attributes 0x%" PRIx64 ": %s",
+				 h->attributes.v, table[i].meaning);
+	}
+}
+
 void psc_header_parse(const uint8_t *p, struct psc_dump_header *ret,
 		      struct psc_warnings *w)
 {
@@ -180,6 +214,7 @@ void psc_header_parse(const uint8_t *p, struct psc_dump_header *ret,
 			 h.machine_type == MACHINE_IA64 ? " (IA-64)" :
 			 h.machine_type == MACHINE_ARM32 ? " (ARM32)" : "",
 			 h.is64 ? "64" : "32");
+	warn_of_writer(&h, w);
 	*ret = h;
 }
 

@@ -117,9 +117,10 @@ static void zeroed_fields(void **state)
 
 	image_put64(&m, 0x80, 0);
 	image_put64(&m, 0xfa8, 0);
+	image_put64(&m, 0x1030, 0);
 	image_put32(&m, 0x1050, 0);
 	struct psc_dump_header h = parse(&m);
-	assert_false(h.kdbg.set || h.system_time.set);
+	assert_false(h.kdbg.set || h.system_time.set || h.uptime.set);
 	assert_true(h.attributes.set);
 	image_free(&m);
 }
@@ -132,16 +133,23 @@ static void architectures(void **state)
 		uint8_t pae;
 		enum psc_arch arch;
 		const char *name;
+		uint32_t root;
 	} rows[] = {
-		{ true, 0x8664, 9600, 0, PSC_ARCH_X64, "x64" },
-		{ true, 0xaa64, 22000, 0, PSC_ARCH_ARM64, "arm64" },
-		{ true, 0x200, 7601, 0, PSC_ARCH_UNKNOWN, "unknown" },
-		{ true, 0x14c, 7601, 0, PSC_ARCH_UNKNOWN, "unknown" },
-		{ false, 0x14c, 7601, 0, PSC_ARCH_X86, "x86" },
-		{ false, 0x14c, 7601, 1, PSC_ARCH_X86_PAE, "x86-pae" },
-		{ false, 0x14c, 7601, 'P', PSC_ARCH_X86, "x86" },
-		{ false, 0x14c, 9200, 'P', PSC_ARCH_X86_PAE, "x86-pae" },
-		{ false, 0x8664, 9200, 1, PSC_ARCH_UNKNOWN, "unknown" },
+		{ true, 0x8664, 9600, 0, PSC_ARCH_X64, "x64", 0 },
+		{ true, 0xaa64, 22000, 0, PSC_ARCH_ARM64, "arm64", 0 },
+		{ true, 0x200, 7601, 0, PSC_ARCH_UNKNOWN, "unknown", 0 },
+		{ true, 0x14c, 7601, 0, PSC_ARCH_UNKNOWN, "unknown", 0 },
+		{ false, 0x14c, 7601, 0, PSC_ARCH_X86, "x86", 0 },
+		{ false, 0x14c, 7601, 1, PSC_ARCH_X86_PAE, "x86-pae", 0 },
+		{ false, 0x14c, 7601, 'P', PSC_ARCH_X86, "x86", 0 },
+		{ false, 0x14c, 9200, 'P', PSC_ARCH_X86_PAE, "x86-pae", 0 },
+		{ false, 0x14c, 9200, 0, PSC_ARCH_X86_PAE, "x86-pae", 0 },
+		{ false, 0x14c, 7601, 0, PSC_ARCH_X86_PAE, "x86-pae",
+		  0x185020 },
+		{ false, 0x14c, 7601, 'P', PSC_ARCH_X86_PAE, "x86-pae",
+		  0x185800 },
+		{ false, 0x14c, 7601, 0, PSC_ARCH_X86, "x86", 0x185018 },
+		{ false, 0x8664, 9200, 1, PSC_ARCH_UNKNOWN, "unknown", 0 },
 	};
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(rows); i++) {
 		struct image m = image_new(rows[i].is64, 3);
@@ -150,12 +158,43 @@ static void architectures(void **state)
 		image_put32(&m, 0xc, rows[i].build);
 		if (!rows[i].is64)
 			m.p[0x5c] = rows[i].pae;
+		if (rows[i].root)
+			image_put32(&m, 0x10, rows[i].root);
 		CHECK_OK(image_open(&m, &d));
 		enum psc_arch arch = psc_dump_header(d)->arch;
 		assert_int_equal(arch, rows[i].arch);
 		assert_string_equal(psc_arch_name(arch), rows[i].name);
 		assert_int_equal(has_warning(d, "not a machine"),
 				 arch == PSC_ARCH_UNKNOWN);
+		psc_dump_close(d);
+		image_free(&m);
+	}
+}
+
+static void what_the_writer_says(void **state)
+{
+	for (int is64 = 0; is64 < 2; is64++) {
+		struct image m = image_new(is64, 3);
+		uint32_t attributes = is64 ? 0x1050 : 0x8a0;
+		uint32_t status = is64 ? 0x1048 : 0xf9c;
+		struct psc_dump *d;
+		image_put32(&m, status, 0x45474150);
+		CHECK_OK(image_open(&m, &d));	// nothing set, nothing said
+		assert_int_equal(psc_dump_n_warnings(d), 0);
+		psc_dump_close(d);
+		image_put32(&m, attributes, 0xc);
+		image_put32(&m, status, 0xc000007f);
+		CHECK_OK(image_open(&m, &d));
+		assert_int_equal(psc_dump_n_warnings(d), 3);
+		assert_true(has_warning(d, "WriterStatus is 0xc000007f"));
+		assert_true(has_warning(d, "too small"));
+		assert_true(has_warning(d, "triage dump instead"));
+		psc_dump_close(d);
+		image_put32(&m, attributes, 0x10);
+		image_put32(&m, status, 0);
+		CHECK_OK(image_open(&m, &d));
+		assert_int_equal(psc_dump_n_warnings(d), 1);
+		assert_true(has_warning(d, "running system"));
 		psc_dump_close(d);
 		image_free(&m);
 	}
@@ -205,6 +244,7 @@ int main(void)
 		cmocka_unit_test(nothing_set),
 		cmocka_unit_test(zeroed_fields),
 		cmocka_unit_test(architectures),
+		cmocka_unit_test(what_the_writer_says),
 		cmocka_unit_test(encrypted),
 		cmocka_unit_test(every_truncation),
 	};

@@ -160,6 +160,24 @@ static void processors(void **state)
 	psc_processors_free(&p);
 }
 
+// A writer that left the number out: the slots in use.
+static void processors_are_counted(void **state)
+{
+	struct psc_processors p;
+	uint64_t array = FK_BASE + 0xcfdc80;
+
+	f.processors = 0;
+	for (unsigned int i = 0; i < 8; i++)
+		fake_w64(&f.m, array + 8 * i, i < 3 ? 0xffffa00000400180 +
+			 i * 0x10000 : 0);
+	fk_open(&f, NULL);
+	CHECK_OK(psc_processors_read(f.k, &p));
+	assert_int_equal(p.n, 3);
+	assert_true(p.complete);
+	assert_int_equal(p.prcb[2], 0xffffa00000420180);
+	psc_processors_free(&p);
+}
+
 static void processor_count_is_capped(void **state)
 {
 	struct psc_processors p;
@@ -184,6 +202,7 @@ int main(void)
 		T(cycle),
 		T(no_layout),
 		T(processors),
+		T(processors_are_counted),
 		T(processor_count_is_capped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
