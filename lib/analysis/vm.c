@@ -104,7 +104,9 @@ static void set_known(struct psc_value *o, const char *key, bool has,
 		psc_set_null(o, key);
 }
 
-static void fill_process(struct psc_value *o, const struct psc_process *p)
+// list_index keeps the order of PsActiveProcessHead, which sorting by pid loses.
+static void fill_process(struct psc_value *o, const struct psc_process *p,
+			 uint64_t list_index)
 {
 	psc_set_uint(o, "pid", p->pid);
 	psc_set_str(o, "name", p->name);
@@ -114,6 +116,7 @@ static void fill_process(struct psc_value *o, const struct psc_process *p)
 	set_known(o, "nonpaged_quota_bytes", p->has_quota, p->nonpaged_quota);
 	set_known(o, "paged_quota_bytes", p->has_quota, p->paged_quota);
 	set_known(o, "handles", p->has_handles, p->handles);
+	psc_set_uint(o, "list_index", list_index);
 }
 
 static struct psc_error *fill_processes(struct psc_analysis *a,
@@ -135,7 +138,8 @@ static struct psc_error *fill_processes(struct psc_analysis *a,
 	qsort(v, p->n, sizeof(*v), by_pid);
 	struct psc_value *list = psc_set_array(o, "processes");
 	for (size_t i = 0; i < p->n; i++)
-		fill_process(psc_add_object(list), v[i]);
+		fill_process(psc_add_object(list), v[i],
+			     (uint64_t)(v[i] - p->v));
 	free(v);
 	if (!p->complete) {
 		a->lower_bound = true;

@@ -80,8 +80,8 @@ struct psc_vm_value {
 struct psc_page_file {
 	char *name;		/**< NULL: the nameless one. */
 	uint64_t current, free, minimum, maximum;	/**< Pages. */
-	uint64_t hash;		/**< Pages of its hash. */
-	bool is_swap, is_virtual_store;
+	uint64_t hash;		/**< Pages of its hash; when has_hash. */
+	bool has_hash, is_swap, is_virtual_store;
 };
 
 struct psc_vm {
@@ -90,7 +90,8 @@ struct psc_vm {
 	bool has_usage;
 	struct psc_page_file file[16];
 	unsigned int n_files;
-	bool files_known;
+	bool files_known;	/**< All of them, and their sizes. */
+	char files_why[160];	/**< Why not; else "". */
 };
 
 void psc_vm_free(struct psc_vm *vm);

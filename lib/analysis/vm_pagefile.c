@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Page files (vm-and-windbg-output 3). Sizes are in pages in every era.
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "analysis/vm.h"
@@ -88,25 +90,45 @@ static struct psc_error *read_file(const struct psc_kernel *k, uint64_t va,
 				  &f.free)) ||
 	    (err = check(&f, va)))
 		return err;
-	// A name that cannot be read is no reason to lose the file's sizes.
+	// A name that cannot be read is no reason to lose the file's sizes, and
+	// not the empty name of the virtual store.
 	err = read_name(k, va, &f.name);
-	bool named = !err;
-	if (err == &psc_nomem)
-		return err;
 	if (err && (err->code == PSC_ERR_DAMAGED ||
 		    err->code == PSC_ERR_NOT_MAPPED))
 		psc_mem_count_unreadable(psc_kernel_mem(k));
-	psc_error_free(err);
+	if (err && err != &psc_nomem) {
+		psc_error_free(err);
+		f.name = strdup("(name not readable)");
+		err = f.name ? NULL : &psc_nomem;
+	}
+	if (err)
+		return err;
 	// Older kernels have no flags: there the name tells.
 	f.is_swap = flag(k, va, "_MMPAGING_FILE.WsSwapPagefile") ||
 		    (f.name && strcasecmp(psc_path_base(f.name),
 					  "swapfile.sys") == 0);
-	f.is_virtual_store =
-		(named && !f.name) || flag(k, va, "_MMPAGING_FILE.VirtualStorePagefile");
+	f.is_virtual_store = !f.name ||
+		flag(k, va, "_MMPAGING_FILE.VirtualStorePagefile");
 	err = psc_kernel_get(k, va, "_MMPAGING_FILE.PageHashPages", &f.hash);
+	f.has_hash = !err;
 	psc_error_free(err);	// 7601 has none
 	*ret = f;
 	return NULL;
+}
+
+// Keep the first reason. Frees err.
+static void incomplete(const struct psc_analysis *a, struct psc_vm *vm,
+		       struct psc_error *err)
+{
+	vm->files_known = false;
+	if (!*vm->files_why)
+		snprintf(vm->files_why, sizeof(vm->files_why), "%s",
+			 err->code == PSC_ERR_ABSENT
+			 ? "where this kernel keeps them is not known"
+			 : err->message);
+	if (err->code == PSC_ERR_DAMAGED)
+		psc_mem_count_unreadable(a->mem);
+	psc_error_free(err);
 }
 
 void psc_vm_read_page_files(const struct psc_analysis *a, struct psc_vm *vm)
@@ -116,12 +138,14 @@ void psc_vm_read_page_files(const struct psc_analysis *a, struct psc_vm *vm)
 	struct psc_error *err = find_array(k, &array, &n);
 
 	if (err) {
-		psc_error_free(err);
+		incomplete(a, vm, err);
 		return;
 	}
-	vm->files_known = n <= PSC_ARRAY_SIZE(vm->file);
-	if (!vm->files_known)
-		psc_mem_count_unreadable(a->mem);
+	vm->files_known = true;
+	if (n > PSC_ARRAY_SIZE(vm->file))
+		incomplete(a, vm, psc_error_new(PSC_ERR_DAMAGED, "%" PRIu64
+						" page files are more than "
+						"there can be", n));
 	for (uint64_t i = 0; i < n && i < PSC_ARRAY_SIZE(vm->file); i++) {
 		err = psc_kernel_pointer(k, array +
 					 i * psc_kernel_pointer_size(k),
@@ -132,10 +156,7 @@ void psc_vm_read_page_files(const struct psc_analysis *a, struct psc_vm *vm)
 			vm->n_files++;
 			continue;
 		}
-		vm->files_known = false;
-		if (err->code == PSC_ERR_DAMAGED)
-			psc_mem_count_unreadable(a->mem);
-		psc_error_free(err);
+		incomplete(a, vm, err);
 	}
 }
 
@@ -143,6 +164,8 @@ void psc_vm_fill_page_files(const struct psc_vm *vm, struct psc_value *o)
 {
 	struct psc_value *list = psc_set_array(o, "page_files");
 
+	if (*vm->files_why)
+		psc_set_str(o, "page_files_error", vm->files_why);
 	for (unsigned int i = 0; i < vm->n_files; i++) {
 		const struct psc_page_file *f = &vm->file[i];
 		struct psc_value *e = psc_add_object(list);

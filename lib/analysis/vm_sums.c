@@ -143,12 +143,15 @@ static void read_stacks(const struct psc_analysis *a, struct psc_vm *vm,
 static void read_hash(struct psc_vm *vm)
 {
 	uint64_t sum = 0;
+	bool has_hash = false;
 
 	if (vm->v[PSC_VM_PAGEFILE_HASH].state != PSC_VM_NONE || !vm->files_known)
 		return;
-	for (unsigned int i = 0; i < vm->n_files; i++)
+	for (unsigned int i = 0; i < vm->n_files; i++) {
 		sum += vm->file[i].hash;
-	if (sum)
+		has_hash |= vm->file[i].has_hash;
+	}
+	if (has_hash)
 		psc_vm_set(vm, PSC_VM_PAGEFILE_HASH, sum,
 			   "sum of _MMPAGING_FILE.PageHashPages");
 }

@@ -252,7 +252,7 @@ static uint64_t uint_of(const struct psc_value *obj, const char *key)
 	return v;
 }
 
-// Falling commit; equal ones stay in pid order, so output is deterministic.
+// Falling commit; equal ones stay in the order of the kernel's list.
 static int by_commit(const void *a, const void *b)
 {
 	const struct psc_value *x = *(const struct psc_value *const *)a;
@@ -261,8 +261,8 @@ static int by_commit(const void *a, const void *b)
 
 	if (cx != cy)
 		return cx < cy ? 1 : -1;
-	uint64_t px = uint_of(x, "pid"), py = uint_of(y, "pid");
-	return px < py ? -1 : px > py;
+	uint64_t ix = uint_of(x, "list_index"), iy = uint_of(y, "list_index");
+	return ix < iy ? -1 : ix > iy;
 }
 
 static void process_row(const struct text *t, const struct psc_value *p)
@@ -292,6 +292,17 @@ static void processes(const struct text *t, const struct psc_value *vm)
 	free(sorted);
 }
 
+static void put_kb(const struct text *t, const struct psc_value *obj,
+		   const char *key)
+{
+	uint64_t bytes;
+
+	if (psc_get_uint(obj, key, &bytes))
+		fprintf(t->out, "%10" PRIu64 " Kb", bytes / 1024);
+	else
+		fprintf(t->out, "%10s Kb", "?");
+}
+
 // Our own table: the original has none.
 static void quota(const struct text *t, const struct psc_value *vm)
 {
@@ -301,11 +312,16 @@ static void quota(const struct text *t, const struct psc_value *vm)
 	      "    Handles\n\n", t->out);
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *p = psc_at(list, i, NULL);
+		uint64_t handles;
 
-		fprintf(t->out, " %4" PRIx64 " %-26s%10" PRIu64 " Kb%10" PRIu64
-			" Kb%11" PRIu64 "\n", uint_of(p, "pid"),
-			text_str(p, "name"), kb(p, "nonpaged_quota_bytes"),
-			kb(p, "paged_quota_bytes"), uint_of(p, "handles"));
+		fprintf(t->out, " %4" PRIx64 " %-26s", uint_of(p, "pid"),
+			text_str(p, "name"));
+		put_kb(t, p, "nonpaged_quota_bytes");
+		put_kb(t, p, "paged_quota_bytes");
+		if (psc_get_uint(p, "handles", &handles))
+			fprintf(t->out, "%11" PRIu64 "\n", handles);
+		else
+			fprintf(t->out, "%11s\n", "?");
 	}
 }
 
@@ -368,12 +384,45 @@ static void regions(const struct text *t, const struct psc_value *vm)
 	}
 }
 
-// Not the debugger's: what is missing, and identities that do not hold.
+/** A remark below the figures, which are the debugger's. */
+static void remark(const struct text *t, bool *first, const char *what,
+		   const char *why)
+{
+	fprintf(t->out, "%spoolscope: %s%s%s\n", *first ? "\n" : "", what,
+		why ? ": " : "", why ? why : "");
+	*first = false;
+}
+
+// Figures whose formula is not published, or that no counter holds.
+static void approximate_remark(const struct text *t,
+			       const struct psc_value *vm, bool *first)
+{
+	char names[200] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(rows); i++) {
+		const struct psc_value *c =
+			rows[i].counter ? psc_get(vm, rows[i].counter) : NULL;
+		bool is = false;
+
+		if (!psc_get_bool(c, "approximate", &is) || !is)
+			continue;
+		size_t used = strlen(names);
+		snprintf(names + used, sizeof(names) - used, "%s%.*s",
+			 n++ ? ", " : "", (int)strlen(rows[i].label) - 1,
+			 rows[i].label);
+	}
+	if (n)
+		remark(t, first, "approximate", names);
+}
+
+// Not the debugger's: what is missing or stands out.
 static void remarks(const struct text *t, const struct psc_value *vm)
 {
 	static const struct {
 		const char *key, *what;
 	} holes[] = {
+		{ "page_files_error", "page files are missing" },
 		{ "pool_usage_incomplete", "pool usage is a lower bound" },
 		{ "processes_incomplete", "processes are missing" },
 		{ "processes_error", "no processes" },
@@ -383,23 +432,20 @@ static void remarks(const struct text *t, const struct psc_value *vm)
 	const struct psc_value *list = psc_get(t->root, "findings");
 	bool first = true;
 
+	approximate_remark(t, vm, &first);
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(holes); i++) {
 		const char *why = psc_get_str(vm, holes[i].key);
 
-		if (!why)
-			continue;
-		fprintf(t->out, "%spoolscope: %s: %s\n", first ? "\n" : "",
-			holes[i].what, why);
-		first = false;
+		if (why)
+			remark(t, &first, holes[i].what, why);
 	}
 	for (size_t i = 0; i < psc_count(list); i++) {
 		const struct psc_value *f = psc_at(list, i, NULL);
+		const struct psc_value *e = psc_get(f, "evidence");
 
-		if (strncmp(text_str(f, "code"), "vm-", 3) != 0)
-			continue;
-		fprintf(t->out, "%spoolscope: %s\n", first ? "\n" : "",
-			text_str(f, "text"));
-		first = false;
+		if (psc_count(e) && strncmp(psc_value_str(psc_at(e, 0, NULL)),
+					    "/vm/", 4) == 0)
+			remark(t, &first, text_str(f, "text"), NULL);
 	}
 }
 

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
+
 struct pages {
 	const char *counter;
 	uint64_t pages;
@@ -250,6 +252,32 @@ static void add_process(struct psc_value *vm, uint64_t pid, const char *name,
 	psc_set_uint(p, "handles", 7);
 }
 
+// Equal commit: the kernel's list decides, not the pid that sorts the report.
+static void equal_commit_in_list_order(void **state)
+{
+	static const struct pages p[] = { { NULL, 0 } };
+	static const struct {
+		uint64_t pid, index;
+		const char *name;
+	} v[] = { { 4, 2, "a.exe" }, { 8, 0, "b.exe" }, { 12, 1, "c.exe" } };
+	struct psc_report *r;
+
+	CHECK_OK(psc_report_new(&r));
+	struct psc_value *vm = vm_of(r, 0, p);
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(v); i++) {
+		add_process(vm, v[i].pid, v[i].name, 8);
+		const struct psc_value *list = psc_get(vm, "processes");
+		psc_set_uint((struct psc_value *)psc_at(list, i, NULL),
+			     "list_index", v[i].index);
+	}
+	char *text = rendered(r, "vm");
+	const char *b = strstr(text, "b.exe"), *c = strstr(text, "c.exe");
+	assert_true(b && c && b < c && c < strstr(text, "a.exe"));
+	free(text);
+	psc_report_free(r);
+}
+
+
 static void v4_windows_7(void **state)
 {
 	static const struct pages p[] = {
@@ -340,6 +368,60 @@ static void sessions_and_quota(void **state)
 	psc_report_free(r);
 }
 
+static void sessions_that_are_missing(void **state)
+{
+	static const struct pages p[] = { { NULL, 0 } };
+	struct psc_report *r;
+
+	CHECK_OK(psc_report_new(&r));
+	struct psc_value *vm = vm_of(r, 5, p);
+	psc_set_str(vm, "sessions_error", "nobody knows");
+	char *text = rendered(r, "vm");
+	assert_null(strstr(text, "Session Summary"));
+	assert_non_null(strstr(text, "poolscope: no sessions: nobody knows\n"));
+	free(text);
+	psc_set_bool(vm, "quota", true);
+	add_process(vm, 4, "System", 112);
+	struct psc_value *process = (struct psc_value *)psc_at(
+		psc_get(vm, "processes"), 0, NULL);
+	psc_set_null(process, "handles");
+	psc_set_null(process, "paged_quota_bytes");
+	struct psc_value *s = psc_add_object(psc_set_array(vm, "sessions"));
+	psc_set_null(s, "id");
+	psc_set_hex(s, "address", 0xfffff88002dfa000);
+	psc_set_str(s, "error", "not in the dump");
+	check_contains(r, "vm",
+		"    4 System                             2 Kb         ? Kb"
+		"          ?\n"
+		"\nTerminal Server Memory Usage By Session:\n"
+		"\n"
+		"Session @ fffff88002dfa000:\n"
+		"poolscope: not readable, not in the dump\n"
+		"\n"
+		"Session Summary (of those that are readable)\n");
+	psc_report_free(r);
+}
+
+// Which figures are estimates is said below them.
+static void approximate_is_told(void **state)
+{
+	static const struct pages p[] = {
+		{ "kernel_stacks", 5 }, { "free_system_ptes", 6 }, { NULL, 0 },
+	};
+	struct psc_report *r;
+
+	CHECK_OK(psc_report_new(&r));
+	struct psc_value *vm = vm_of(r, 1, p);
+	psc_set_bool(psc_set_object(vm, "kernel_stacks"), "approximate", true);
+	psc_set_bool(psc_set_object(vm, "free_system_ptes"), "approximate",
+		     true);
+	psc_set_str(vm, "page_files_error", "one lies");
+	check_contains(r, "vm", "Kb)\n\npoolscope: approximate: Free System "
+		       "PTEs, Kernel Stacks\n"
+		       "poolscope: page files are missing: one lies\n");
+	psc_report_free(r);
+}
+
 // No counter: 0 as the original prints, or the line left out. Unreadable:
 // never a number.
 static void unknown_is_not_zero(void **state)
@@ -393,9 +475,11 @@ static void failed_identity_is_told(void **state)
 		psc_set_array(psc_report_root(r), "findings"));
 	psc_set_str(f, "code", "vm-commit-limit");
 	psc_set_str(f, "text", "the commit limit differs");
+	psc_add_str(psc_set_array(f, "evidence"), "/vm/commit_limit");
 	f = psc_add_object(psc_set_array(psc_report_root(r), "findings"));
-	psc_set_str(f, "code", "pool-high");
+	psc_set_str(f, "code", "tag-growth");
 	psc_set_str(f, "text", "not of this view");
+	psc_add_str(psc_set_array(f, "evidence"), "/poolused/tags/0");
 	check_contains(r, "vm", "Kb)\n\npoolscope: pool usage is a "
 		       "lower bound: no such page\n"
 		       "poolscope: the commit limit differs\n");
@@ -412,7 +496,10 @@ int main(void)
 		cmocka_unit_test(v2_failures_and_regions),
 		cmocka_unit_test(v3_two_nodes),
 		cmocka_unit_test(v4_windows_7),
+		cmocka_unit_test(equal_commit_in_list_order),
 		cmocka_unit_test(sessions_and_quota),
+		cmocka_unit_test(sessions_that_are_missing),
+		cmocka_unit_test(approximate_is_told),
 		cmocka_unit_test(unknown_is_not_zero),
 		cmocka_unit_test(excessive_nonpaged),
 		cmocka_unit_test(failed_identity_is_told),
