@@ -3,9 +3,9 @@
 
 #include "analysis/callers.h"
 #include "analysis/vm.h"
+#include "analysis/walk.h"
 #include "base/bytes.h"
 #include "pool/tagtable.h"
-#include "pool/view.h"
 
 /** To add a section: write its function in its own file and add a row. */
 static const struct section {
@@ -83,6 +83,7 @@ void psc_analysis_deinit(struct psc_analysis *a)
 	psc_processes_free(a->processes);
 	psc_tag_table_free(a->tag_table);
 	psc_vm_free(a->vm);
+	psc_walked_free(a->walked);
 	psc_pool_view_free(a->view);
 	psc_dump_callers_free(a->callers);
 }

@@ -18,6 +18,7 @@ struct psc_pooltags;
 struct psc_pool_view;
 struct psc_tag_table;
 struct psc_vm;
+struct psc_walked;
 
 /** One run: its inputs, its report, and what sections share. */
 struct psc_analysis {
@@ -37,6 +38,7 @@ struct psc_analysis {
 	struct psc_tag_table *tag_table;
 	struct psc_vm *vm;
 	struct psc_pool_view *view;	/**< analysis/walk.h */
+	struct psc_walked *walked;	/**< analysis/walk.h */
 	struct psc_dump_callers *callers; /**< analysis/callers.h */
 };
 

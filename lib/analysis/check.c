@@ -12,82 +12,27 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-#define MAX_THREADS 16u
 /** Findings that a report shows; more say nothing new. */
 #define MAX_FINDINGS 1000u
 /** Bytes shown of the place: before its header, and from it on. */
 #define VIEW_BEFORE 0x40u
 #define VIEW_BEHIND 0x20u
 
-/** What one thread of the walk adds to. */
-struct part {
-	struct psc_faults faults;
-	struct psc_tagsum sum;
-	const struct psc_known *known;
-};
-
-static void keep_fault(void *ctx, const struct psc_fault *f)
-{
-	struct part *p = ctx;
-	struct psc_sink s = psc_faults_sink(&p->faults);
-
-	s.fault(s.ctx, f);
-}
-
-static void see_block(void *ctx, const struct psc_block *b)
-{
-	struct part *p = ctx;
-
-	psc_tagsum_add(&p->sum, b);
-	if (b->process)
-		psc_known_payer(p->known, b, &p->faults);
-}
-
-static struct psc_error *walk(struct psc_check *c,
-			      const struct psc_known *known)
-{
-	unsigned int n = PSC_MIN(psc_walk_threads(), MAX_THREADS);
-	struct part part[MAX_THREADS] = { 0 };
-	struct psc_sink sinks[MAX_THREADS];
-	struct psc_error *err;
-
-	for (unsigned int i = 0; i < n; i++) {
-		part[i].known = known;
-		sinks[i] = (struct psc_sink){ .ctx = &part[i],
-					      .block = see_block,
-					      .fault = keep_fault };
-	}
-	err = psc_pool_walk(c->view, sinks, n, c->a->progress, &c->walk);
-	for (unsigned int i = 0; i < n; i++) {
-		psc_faults_join(&c->faults, &part[i].faults);
-		psc_faults_free(&part[i].faults);
-		psc_tagsum_join(&c->sum, &part[i].sum);
-		psc_tagsum_free(&part[i].sum);
-	}
-	if (!err && c->sum.nomem)
-		err = &psc_nomem;
-	psc_tagsum_sort(&c->sum);
-	return err;
-}
-
-static void known_guard(struct psc_known **k)
-{
-	psc_known_free(*k);
-}
-
 static struct psc_error *collect(struct psc_check *c)
 {
-	PSC_CLEANUP(known_guard) struct psc_known *known = NULL;
-	struct psc_error *err = psc_known_new(c, &known);
+	const struct psc_walked *w;
+	struct psc_error *err = psc_analysis_walked(c->a, &w);
 
-	if (!err)
-		err = walk(c, known);
-	if (!err)
-		err = psc_known_tags(c, known);
+	if (err)
+		return err;
+	c->walk = &w->cover;
+	c->sum = &w->tags;
+	psc_faults_join(&c->faults, &w->faults);
+	err = psc_known_tags(c, w->known);
 	if (!err)
 		err = psc_check_tags(c);
 	if (!err)
-		err = psc_known_repair(c, known);
+		err = psc_known_repair(c, w->known);
 	if (!err && c->faults.nomem)
 		err = &psc_nomem;
 	psc_faults_sort(&c->faults);
@@ -98,14 +43,14 @@ bool psc_check_is_whole(const struct psc_check *c)
 {
 	const struct psc_view_info *i = psc_pool_view_info(c->view);
 
-	for (size_t n = 0; n < c->walk.n; n++) {
-		const struct psc_span *s = &c->walk.v[n];
+	for (size_t n = 0; n < c->walk->n; n++) {
+		const struct psc_span *s = &c->walk->v[n];
 
 		if (s->pages_missing || s->pages_paged_out || s->st.missing ||
 		    s->st.skipped)
 			return false;
 	}
-	return c->walk.complete && i->complete && !i->partial && !i->newest;
+	return c->walk->complete && i->complete && !i->partial && !i->newest;
 }
 
 static uint64_t pages_walked(const struct psc_walk *w)
@@ -316,7 +261,7 @@ static void set_counts(struct psc_check *c, struct psc_value *o,
 		       uint64_t pages)
 {
 	psc_set_uint(o, "pages", pages);
-	psc_set_uint(o, "blocks", c->walk.blocks);
+	psc_set_uint(o, "blocks", c->walk->blocks);
 	psc_set_uint(o, "faults", c->faults.total);
 	psc_set_uint(o, "faults_not_kept", c->faults.total - c->faults.list.n);
 	psc_set_bool(o, "suspect_counts", c->a->req->suspect);
@@ -326,7 +271,7 @@ static void set_counts(struct psc_check *c, struct psc_value *o,
 static struct psc_error *run(struct psc_check *c)
 {
 	struct psc_value *o = psc_set_object(c->a->root, "check");
-	uint64_t pages = pages_walked(&c->walk);
+	uint64_t pages = pages_walked(c->walk);
 
 	set_counts(c, o, pages);
 	c->list = psc_set_array(c->a->root, "corruption");
@@ -337,7 +282,7 @@ static struct psc_error *run(struct psc_check *c)
 	psc_set_uint(o, "suspects_not_shown", c->suspects);
 	struct psc_error *err = psc_check_set_bugcheck(c);
 	psc_check_sum_up(c);
-	if (!c->walk.complete)
+	if (!c->walk->complete)
 		c->a->lower_bound = true;
 	return err;
 }
@@ -354,8 +299,6 @@ struct psc_error *psc_analyse_check(struct psc_analysis *a)
 	if (!err)
 		err = run(&c);
 	psc_faults_free(&c.faults);
-	psc_tagsum_free(&c.sum);
 	psc_vec_free(&c.unknown);
-	psc_walk_free(&c.walk);
 	return err;
 }

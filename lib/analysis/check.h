@@ -10,6 +10,7 @@
 #include "analysis/bugcheck_text.h"
 #include "analysis/faults.h"
 #include "analysis/judge.h"
+#include "analysis/known.h"
 #include "analysis/tagsum.h"
 #include "pool/view.h"
 
@@ -40,8 +41,8 @@ struct psc_check {
 	struct psc_analysis *a;
 	struct psc_pool_view *view;
 	struct psc_faults faults;
-	struct psc_walk walk;
-	struct psc_tagsum sum;	/**< What the walk found, by tag. */
+	const struct psc_walk *walk; /**< What was covered. */
+	const struct psc_tagsum *sum; /**< What the walk found, by tag. */
 	/** Of sum: tags of blocks that no tag table knows; a few. */
 	PSC_VEC(const struct psc_tagsum_row *) unknown;
 	bool has_bugcheck;
@@ -58,14 +59,6 @@ bool psc_check_is_whole(const struct psc_check *c);
 /** Rules K1 to K5 on the tag tables (pool 7.4); after psc_known_tags(). */
 PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_check *c);
 
-/** What exists besides the headers: tags that are counted, processes. */
-struct psc_known;
-PSC_NODISCARD struct psc_error *psc_known_new(struct psc_check *c,
-					      struct psc_known **ret);
-void psc_known_free(struct psc_known *k);
-/** Adds Q2 to @p f for a block with a payer; thread-safe. */
-void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
-		     struct psc_faults *f);
 /** After the walk: fills c->unknown. */
 PSC_NODISCARD struct psc_error *psc_known_tags(struct psc_check *c,
 					       const struct psc_known *k);

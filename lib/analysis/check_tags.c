@@ -72,7 +72,7 @@ static void check_counts(const struct tables *x, const struct psc_tag_row *r,
 			 const struct psc_tag_counts *c,
 			 enum psc_pool_kind pool)
 {
-	const struct psc_tagsum_row *w = psc_tagsum_find(&x->c->sum, r->tag);
+	const struct psc_tagsum_row *w = psc_tagsum_find(x->c->sum, r->tag);
 	int64_t outstanding = psc_tag_outstanding(x->t, c);
 	struct psc_fault f = { .pool = pool, .found = c->bytes };
 	bool k4 = !r->overflow && !r->expansion &&

@@ -6,6 +6,7 @@
 
 #include "analysis/check.h"
 #include "analysis/tagsum.h"
+#include "analysis/walk.h"
 #include "base/cleanup.h"
 #include "base/map.h"
 #include "pool/header.h"
@@ -58,20 +59,22 @@ static void known_guard(struct psc_known **k)
 	psc_known_free(*k);
 }
 
-struct psc_error *psc_known_new(struct psc_check *c, struct psc_known **ret)
+struct psc_error *psc_known_new(struct psc_analysis *a, struct psc_known **ret)
 {
 	PSC_CLEANUP(known_guard) struct psc_known *k = calloc(1, sizeof(*k));
 	const struct psc_tag_table *tags;
 	const struct psc_processes *processes;
+	struct psc_pool_view *view;
+	struct psc_error *err = psc_analysis_view(a, &view);
 
-	if (!k)
-		return &psc_nomem;
+	if (err || !k)
+		return err ? err : &psc_nomem;
 	// Neither is needed: what is not known is not compared.
-	if (!psc_pool_view_info(c->view)->partial) {
+	if (!psc_pool_view_info(view)->partial) {
 		PSC_ERROR_GUARD struct psc_error *no_tags =
-			psc_analysis_tag_table(c->a, &tags);
+			psc_analysis_tag_table(a, &tags);
 		PSC_ERROR_GUARD struct psc_error *no_list =
-			psc_analysis_processes(c->a, &processes);
+			psc_analysis_processes(a, &processes);
 
 		if (!no_tags && !add_tags(k, tags))
 			return &psc_nomem;
@@ -112,8 +115,8 @@ static uint64_t counted_blocks(const struct psc_tagsum_row *w)
 struct psc_error *psc_known_tags(struct psc_check *c,
 				 const struct psc_known *k)
 {
-	for (size_t i = 0; k->has_tags && i < c->sum.n; i++) {
-		const struct psc_tagsum_row *w = &c->sum.v[i];
+	for (size_t i = 0; k->has_tags && i < c->sum->n; i++) {
+		const struct psc_tagsum_row *w = &c->sum->v[i];
 
 		if (!w->tag || !psc_tag_is_text(w->tag) ||
 		    !counted_blocks(w) || psc_map_get(&k->tags, w->tag))
@@ -288,7 +291,7 @@ static void repair_tags(struct psc_check *c, const struct psc_known *k)
 
 	for (size_t i = 0; !err && i < c->faults.list.n; i++) {
 		if (is_tag_fault(&c->faults.list.v[i]))
-			repair_tag(k, &c->faults.list.v[i], t, &c->sum);
+			repair_tag(k, &c->faults.list.v[i], t, c->sum);
 	}
 }
 

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "analysis/analysis.h"
 #include "analysis/finding.h"
@@ -15,60 +14,8 @@
 #include "base/str.h"
 #include "pool/tagtable.h"
 
-#define MAX_THREADS 16u
 /** Blocks that other processors can have had in hand at the crash. */
 #define IN_FLIGHT 2u
-
-unsigned int psc_walk_threads(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > (long)MAX_THREADS ? MAX_THREADS
-						 : (unsigned int)n;
-}
-
-struct psc_error *psc_analysis_view(struct psc_analysis *a,
-				    struct psc_pool_view **ret)
-{
-	struct psc_error *err = NULL;
-	const char *wanted = psc_kernel_wanted(a->kernel);
-
-	if (!a->view)
-		err = psc_pool_view_open(a->kernel, &a->view);
-	if (psc_error_catch(&err, PSC_ERR_ABSENT))
-		return psc_error_new(PSC_ERR_ABSENT, "%s: the pool cannot be "
-				     "read: %s", psc_dump_path(a->dump),
-				     wanted ? wanted
-					    : "the kernel's layouts are not "
-					      "known");
-	if (!err)
-		*ret = a->view;
-	return err;
-}
-
-struct psc_error *psc_walk_tags(struct psc_analysis *a,
-				struct psc_tagsum *sum, struct psc_walk *walk)
-{
-	unsigned int n = psc_walk_threads();
-	struct psc_tagsum part[MAX_THREADS] = { 0 };
-	struct psc_sink sinks[MAX_THREADS];
-	struct psc_pool_view *view;
-	struct psc_error *err = psc_analysis_view(a, &view);
-
-	if (err)
-		return err;
-	for (unsigned int i = 0; i < n; i++)
-		sinks[i] = psc_tagsum_sink(&part[i]);
-	err = psc_pool_walk(view, sinks, n, a->progress, walk);
-	for (unsigned int i = 0; i < n; i++) {
-		psc_tagsum_join(sum, &part[i]);
-		psc_tagsum_free(&part[i]);
-	}
-	if (!err && sum->nomem)
-		err = &psc_nomem;
-	psc_tagsum_sort(sum);
-	return err;
-}
 
 // --- pools -------------------------------------------------------------------
 
@@ -97,37 +44,24 @@ static void set_pool(struct psc_value *list, const struct psc_span *s,
 	psc_set_uint(o, "faults", s->st.faults);
 }
 
-/** Pools whose only blocks are big allocations have a row too. */
-static void add_big_only(struct psc_walk *w, const struct psc_tagsum *sum)
-{
-	for (unsigned int i = 0; i < PSC_ARRAY_SIZE(sum->big_bytes); i++) {
-		bool there = false;
-
-		for (size_t j = 0; j < w->n; j++)
-			there |= w->v[j].pool == i;
-		if (there || !sum->big_bytes[i])
-			continue;
-		struct psc_span *v = realloc(w->v, (w->n + 1) * sizeof(*v));
-		if (!v)
-			return;
-		w->v = v;
-		v[w->n++] = (struct psc_span){ .pool = i };
-	}
-}
-
-static void set_pools(struct psc_value *o, struct psc_walk *w,
+static void set_pools(struct psc_value *o, const struct psc_walk *w,
 		      const struct psc_tagsum *sum)
 {
 	struct psc_value *list = psc_set_array(o, "pools");
 	bool given[PSC_ARRAY_SIZE(sum->big_bytes)] = { false };
 
-	add_big_only(w, sum);
 	for (size_t i = 0; i < w->n; i++) {
 		enum psc_pool_kind k = w->v[i].pool;
 
 		// The table does not tell nodes: its bytes go to the first.
 		set_pool(list, &w->v[i], given[k] ? 0 : sum->big_bytes[k]);
 		given[k] = true;
+	}
+	// Pools whose only blocks are big allocations have a row too.
+	for (unsigned int i = 0; i < PSC_ARRAY_SIZE(sum->big_bytes); i++) {
+		if (!given[i] && sum->big_bytes[i])
+			set_pool(list, &(struct psc_span){ .pool = i },
+				 sum->big_bytes[i]);
 	}
 }
 
@@ -461,23 +395,18 @@ static void set_head(struct psc_analysis *a, struct psc_value *o,
 
 struct psc_error *psc_analyse_walk(struct psc_analysis *a)
 {
-	struct psc_tagsum sum = { 0 };
-	struct psc_walk walk = { 0 };
-	struct psc_error *err = psc_walk_tags(a, &sum, &walk);
+	const struct psc_walked *w;
+	struct psc_error *err = psc_analysis_walked(a, &w);
 
-	if (!err) {
-		struct psc_value *o = psc_set_object(a->root, "walk");
-
-		set_head(a, o, &walk);
-		set_pools(o, &walk, &sum);
-		if (!is_brief(a))
-			set_tags(o, &sum);
-		if (!psc_pool_view_info(a->view)->partial)
-			err = reconcile(a, o, &sum, &walk);
-		if (!walk.complete)
-			a->lower_bound = true;
-	}
-	psc_tagsum_free(&sum);
-	psc_walk_free(&walk);
-	return err;
+	if (err)
+		return err;
+	struct psc_value *o = psc_set_object(a->root, "walk");
+	set_head(a, o, &w->cover);
+	set_pools(o, &w->cover, &w->tags);
+	if (!is_brief(a))
+		set_tags(o, &w->tags);
+	if (!w->cover.complete)
+		a->lower_bound = true;
+	return psc_pool_view_info(a->view)->partial
+		? NULL : reconcile(a, o, &w->tags, &w->cover);
 }

@@ -6,6 +6,8 @@
 #define PSC_ANALYSIS_WALK_H
 
 #include "analysis/analysis.h"
+#include "analysis/faults.h"
+#include "analysis/known.h"
 #include "analysis/tagsum.h"
 #include "pool/view.h"
 
@@ -14,20 +16,27 @@ const char *psc_block_state_name(enum psc_block_state s);
 /** "chain", "big", "vs", "lfh", "large", "special". */
 const char *psc_block_owner_name(enum psc_block_owner o);
 
-/** Threads that a walk of this machine uses. */
-unsigned int psc_walk_threads(void);
-
 /** The pool of the dump; opened by the first section that asks. */
 PSC_NODISCARD struct psc_error *
 psc_analysis_view(struct psc_analysis *a, struct psc_pool_view **ret);
 
+/** What a walk of all pages, on all processors, left behind. */
+struct psc_walked {
+	struct psc_walk cover;
+	struct psc_tagsum tags;	/**< Sorted. */
+	/** When the request has the corruption section: faults in no order,
+	 *  and what blocks were held against; else empty and NULL. */
+	struct psc_faults faults;
+	struct psc_known *known;
+};
+
 /**
- * Walk all of it on all processors.
- * @param[out] sum  blocks by tag, sorted; psc_tagsum_free() in any case.
- * @param[out] walk psc_walk_free() in any case.
+ * The pages are walked by the first section that asks, for all sections of
+ * the request at once.
+ * @param[out] ret borrowed from @p a.
  */
 PSC_NODISCARD struct psc_error *
-psc_walk_tags(struct psc_analysis *a, struct psc_tagsum *sum,
-	      struct psc_walk *walk);
+psc_analysis_walked(struct psc_analysis *a, const struct psc_walked **ret);
+void psc_walked_free(struct psc_walked *w);
 
 #endif

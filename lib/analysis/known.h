@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/** @file
+ * What exists besides the headers: tags that are counted, processes that run.
+ */
+#ifndef PSC_ANALYSIS_KNOWN_H
+#define PSC_ANALYSIS_KNOWN_H
+
+#include "analysis/analysis.h"
+#include "analysis/faults.h"
+
+struct psc_known;
+
+/** What this dump tells; what it does not tell is not compared. */
+PSC_NODISCARD struct psc_error *psc_known_new(struct psc_analysis *a,
+					      struct psc_known **ret);
+void psc_known_free(struct psc_known *k);
+/** Adds Q2 to @p f for a block with a payer; thread-safe. */
+void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
+		     struct psc_faults *f);
+
+#endif
