@@ -32,6 +32,8 @@ static struct psc_error *collect(struct psc_check *c)
 	if (!err)
 		err = psc_check_tags(c);
 	if (!err)
+		err = psc_check_big(c, w->known);
+	if (!err)
 		err = psc_known_repair(c, w->known);
 	if (!err && c->faults.nomem)
 		err = &psc_nomem;
@@ -76,7 +78,8 @@ static bool named_by_bugcheck(const struct psc_check *c,
 			      const struct psc_fault *f)
 {
 	return psc_check_named(c, f->va, 0x20) ||
-	       (f->previous_va && psc_check_named(c, f->previous_va, 0x20));
+	       (f->previous_va && psc_check_named(c, f->previous_va, 0x20)) ||
+	       (f->about && psc_check_named(c, f->about, 0x20));
 }
 
 // --- one finding ----------------------------------------------------------------
@@ -137,7 +140,9 @@ static void hex_view(struct psc_value *o, const struct psc_scene *s)
 		hex_line(list, va - VIEW_BEFORE + i,
 			 s->before + PSC_SCENE_BEFORE - VIEW_BEFORE + i, "");
 	for (unsigned int i = 0; s->has_behind && i < VIEW_BEHIND; i += 16)
-		hex_line(list, va + i, s->behind + i, i ? "" : "  <- header");
+		hex_line(list, va + i, s->behind + i, i ? ""
+			 : s->f->owner == PSC_OWNER_BIG ? "  <- entry"
+							: "  <- header");
 	if (s->has_behind)
 		header_fields(list, s->f, s->behind);
 }
@@ -154,13 +159,27 @@ static void read_scene(const struct psc_check *c, struct psc_scene *s)
 				     NULL) == PSC_SCENE_BEHIND;
 }
 
-/** Was the lock of the place's heap held: an update in flight (pool 7.9)? */
-static bool is_busy(const struct psc_check *c, uint64_t va)
+/** Is a lock held of which only this is known: it is not 0 then? */
+static bool is_locked(const struct psc_check *c, const char *name)
+{
+	uint64_t lock = 0;
+	PSC_ERROR_GUARD struct psc_error *err =
+		psc_kernel_global(c->a->kernel, name, 4, &lock);
+
+	return !err && lock;
+}
+
+/** Was the lock of the place's heap, or of the table of big allocations, held:
+ *  an update in flight (pool 7.9)? */
+static bool is_busy(const struct psc_check *c, const struct psc_fault *f)
 {
 	struct psc_place p;
 	uint64_t lock = 0;
 
-	psc_pool_locate(c->view, va, &p);
+	if (f->owner == PSC_OWNER_BIG)
+		return f->rule >= PSC_B1 && f->rule <= PSC_B9 &&
+		       is_locked(c, "ExpLargePoolTableLock");
+	psc_pool_locate(c->view, f->va, &p);
 	if (!p.heap)
 		return false;
 	PSC_ERROR_GUARD struct psc_error *err = psc_kernel_get(
@@ -202,7 +221,7 @@ static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
 	struct psc_scene s = { .f = f, .n = n };
 
 	s.bugcheck = named_by_bugcheck(c, f);
-	s.busy = is_busy(c, f->va);
+	s.busy = is_busy(c, f);
 	read_scene(c, &s);
 	struct psc_judgement j = psc_judge(&s, NULL);
 	if (!j.corrupt && !c->a->req->suspect && !c->a->req->all) {

@@ -59,6 +59,14 @@ bool psc_check_is_whole(const struct psc_check *c);
 /** Rules K1 to K5 on the tag tables (pool 7.4); after psc_known_tags(). */
 PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_check *c);
 
+/** Rules B1 to B9 on the big-page tables, and their payers (pool 7.3). */
+PSC_NODISCARD struct psc_error *psc_check_big(struct psc_check *c,
+					      const struct psc_known *known);
+/** A fault of the entry of @p b, in the member @p field of it. */
+struct psc_fault psc_check_big_fault(const struct psc_check *c,
+				     const struct psc_big *b,
+				     enum psc_rule rule, const char *field,
+				     uint64_t found);
 /** After the walk: fills c->unknown. */
 PSC_NODISCARD struct psc_error *psc_known_tags(struct psc_check *c,
 					       const struct psc_known *k);

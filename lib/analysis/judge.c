@@ -210,6 +210,18 @@ static bool is_live_again(const struct psc_scene *s)
 	return s->f[0].rule == PSC_L11;
 }
 
+/** An entry of a table with one bit wrong: what else fails, fails for it. */
+static bool is_one_entry(const struct psc_scene *s)
+{
+	size_t pairs = 0, repaired = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		pairs += s->f[i].bits != 0;
+		repaired += s->f[i].repaired;
+	}
+	return s->f->owner == PSC_OWNER_BIG && pairs == 1 && repaired == 1;
+}
+
 static void blame_previous(const struct psc_scene *s,
 			   struct psc_judgement *j)
 {
@@ -301,6 +313,26 @@ static void header_damage(const struct psc_scene *s, struct psc_judgement *j,
 	}
 }
 
+/**
+ * The fill beside a block that has no header behind it (X1, B8): changed
+ * before the data or behind them.
+ */
+static void fill_damage(const struct psc_scene *s, struct psc_judgement *j,
+			struct psc_value *evidence)
+{
+	bool before = j->main->field_va < s->f->previous_va;
+	char tag[PSC_TAG_TEXT];
+
+	j->cause = before ? PSC_CAUSE_UNDERRUN : PSC_CAUSE_OVERRUN;
+	j->confidence = PSC_HIGH;
+	blame_previous(s, j);
+	psc_tag_text(s->f->previous_tag, tag);
+	psc_add_strf(evidence, "only the owner of %s at 0x%" PRIx64 ", 0x%"
+		     PRIx64 " bytes, is near: the fill %s its data was "
+		     "written over", tag, s->f->previous_va,
+		     s->f->previous_bytes, before ? "before" : "behind");
+}
+
 static void use_after_free(const struct psc_scene *s, struct psc_judgement *j,
 			   struct psc_value *evidence)
 {
@@ -333,15 +365,15 @@ struct psc_judgement psc_judge(const struct psc_scene *s,
 	for (size_t i = 0; i < s->n; i++)
 		one_bit += is_one_bit(&s->f[i]);
 	j.corrupt = is_proven(s, evidence);
-	if (one_bit == 1 && (s->n == 1 || is_live_again(s)) &&
-	    !is_text_spill(s))
+	if (one_bit == 1 && !is_text_spill(s) &&
+	    (s->n == 1 || is_live_again(s) || is_one_entry(s)))
 		bit_flip(&j, evidence);
 	else if (is_free_rule(j.main->rule))
 		use_after_free(s, &j, evidence);
 	else if (j.main->rule == PSC_L13)
 		j.cause = PSC_CAUSE_DOUBLE_FREE;
-	else if (j.main->rule == PSC_X1)
-		overrun(s, &j, PSC_SHAPE_NONE, true, evidence);
+	else if (j.main->rule == PSC_X1 || j.main->rule == PSC_B8)
+		fill_damage(s, &j, evidence);
 	else if (is_header_owner(j.main))
 		header_damage(s, &j, evidence);
 	return j;

@@ -96,11 +96,17 @@ static void fault(struct psc_faults *f, const struct psc_block *b,
 		.owner = b->owner });
 }
 
+bool psc_known_process(const struct psc_known *k, uint64_t process)
+{
+	return !process || process == UINT64_MAX || !k->has_processes ||
+	       psc_map_get(&k->processes, process);
+}
+
 void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
 		     struct psc_faults *f)
 {
-	if (b->process != UINT64_MAX && b->state == PSC_BLOCK_IN_USE &&
-	    k->has_processes && !psc_map_get(&k->processes, b->process))
+	if (b->has_header && b->state == PSC_BLOCK_IN_USE &&
+	    !psc_known_process(k, b->process))
 		fault(f, b, PSC_Q2, 8, b->process);
 }
 
@@ -150,6 +156,19 @@ struct seek {
 	struct psc_faults found;
 };
 
+/** B4 stands at the entry of the table that holds the tag. */
+static void big_fault(struct seek *s, const struct psc_block *b)
+{
+	const struct psc_big *big = psc_pool_big_at(s->c->view, 0, b->va);
+	struct psc_sink to = psc_faults_sink(&s->found);
+
+	if (!big)
+		return;
+	struct psc_fault f = psc_check_big_fault(
+		s->c, big, PSC_B4, "_POOL_TRACKER_BIG_PAGES.Key", b->tag);
+	to.fault(to.ctx, &f);
+}
+
 static void seek_block(void *ctx, const struct psc_block *b)
 {
 	struct seek *s = ctx;
@@ -159,11 +178,11 @@ static void seek_block(void *ctx, const struct psc_block *b)
 	for (size_t i = 0; i < s->c->unknown.n; i++) {
 		if (s->c->unknown.v[i]->tag != b->tag)
 			continue;
-		fault(&s->found, b,
-		      b->owner == PSC_OWNER_BIG || b->owner == PSC_OWNER_LARGE
-			      ? PSC_B4
-			      : b->owner == PSC_OWNER_SPECIAL ? PSC_X2 : PSC_K6,
-		      4, b->tag);
+		if (b->owner == PSC_OWNER_BIG || b->owner == PSC_OWNER_LARGE)
+			big_fault(s, b);
+		else
+			fault(&s->found, b, b->owner == PSC_OWNER_SPECIAL
+			      ? PSC_X2 : PSC_K6, 4, b->tag);
 	}
 }
 

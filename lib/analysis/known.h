@@ -14,7 +14,9 @@ struct psc_known;
 PSC_NODISCARD struct psc_error *psc_known_new(struct psc_analysis *a,
 					      struct psc_known **ret);
 void psc_known_free(struct psc_known *k);
-/** Adds Q2 to @p f for a block with a payer; thread-safe. */
+/** Is @p process nobody, or one of the list? True when nobody can tell. */
+bool psc_known_process(const struct psc_known *k, uint64_t process);
+/** Adds Q2 to @p f for a block with a header and a payer; thread-safe. */
 void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
 		     struct psc_faults *f);
 

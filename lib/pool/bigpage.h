@@ -35,6 +35,7 @@ struct psc_big_table {
 	uint64_t session;	/**< 0 = the system's. */
 	bool has_in_use;
 	uint64_t in_use;	/**< ExpPoolBigEntriesInUse. */
+	uint64_t in_use_va;	/**< Of that counter; 0 = its value alone. */
 	uint64_t n_live, n_free;
 	uint64_t live_bytes;
 	uint64_t pages_missing, pages_paged_out;

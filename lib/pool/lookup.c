@@ -25,8 +25,8 @@ static const struct psc_unit *unit_at(const struct psc_pool_view *v,
 	return u->space == space && va - u->va < bytes ? u : NULL;
 }
 
-static const struct psc_segment_ref *
-segment_at(const struct psc_pool_view *v, uint64_t va)
+const struct psc_segment_ref *
+psc_view_segment_at(const struct psc_pool_view *v, uint64_t va)
 {
 	size_t lo = 0, hi = v->segments.n;
 
@@ -48,7 +48,7 @@ struct psc_block psc_pool_big_block(const struct psc_pool_view *v,
 				    const struct psc_big *b)
 {
 	bool large = v->info.design == PSC_POOL_SEGMENT && v->segments.n &&
-		     !segment_at(v, b->va);
+		     !psc_view_segment_at(v, b->va);
 
 	return (struct psc_block){
 		.va = b->va, .bytes = b->bytes, .tag = b->tag,
@@ -63,7 +63,7 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 {
 	struct psc_place p = { 0 };
 	const struct psc_big *b = NULL;
-	const struct psc_segment_ref *s = segment_at(v, va);
+	const struct psc_segment_ref *s = psc_view_segment_at(v, va);
 
 	p.status = psc_mem_translate(v->spaces.v[0].mem, va).status;
 	if (v->info.partial) {	// pieces of memory: any may hold blocks

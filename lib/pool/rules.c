@@ -57,9 +57,17 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the table was overwritten", false },
 	[PSC_B4] = { "B4", "the tag of a big allocation is text and counted",
 		     "the table was overwritten", false },
+	[PSC_B5] = { "B5", "a nonpaged big allocation has all its pages",
+		     "it was freed, or the table was overwritten", false },
 	[PSC_B6] = { "B6", "the live entries are as many as counted",
 		     "an update was in flight, or the table is damaged",
 		     false },
+	[PSC_B7] = { "B7", "an entry stands where its address's hash puts it",
+		     "the address in the table was overwritten", false },
+	[PSC_B8] = { "B8", "the fill behind a contiguous allocation is "
+		     "unchanged", "its owner wrote past its end", true },
+	[PSC_B9] = { "B9", "a big allocation is a range of its heap",
+		     "heap and table disagree: one was overwritten", false },
 	// Tag tables (7.4).
 	[PSC_K1] = { "K1", "a tag has no more frees than allocations",
 		     "memory was freed under another tag", false },

@@ -158,3 +158,33 @@ bool psc_segment_walk(const struct psc_segment *s, psc_range_fn fn, void *ctx,
 	}
 	return whole;
 }
+
+bool psc_segment_range_of(const struct psc_segment *s, unsigned int unit,
+			  struct psc_range *ret)
+{
+	const uint8_t *d = descriptor(s, unit);
+
+	if (unit < s->first_index || !d)
+		return false;
+	if (!(d[s->layout->desc_flags] & FIRST)) {
+		unsigned int back = d[s->layout->desc_offset];
+
+		// What else the unit of a free range holds is stale.
+		if (!(d[s->layout->desc_flags] & ALLOCATED)) {
+			*ret = (struct psc_range){
+				.type = PSC_RANGE_FREE, .first = unit,
+				.units = 1, .bytes = 1ull << s->unit_shift,
+				.va = s->header.va +
+				      ((uint64_t)unit << s->unit_shift) };
+			return true;
+		}
+		if (back > unit)
+			return false;
+		unit -= back;
+		d = descriptor(s, unit);
+		if (!d || !(d[s->layout->desc_flags] & FIRST))
+			return false;
+	}
+	*ret = make_range(s, unit, d);
+	return ret->units;
+}

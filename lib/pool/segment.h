@@ -60,4 +60,9 @@ typedef void (*psc_range_fn)(void *ctx, const struct psc_range *r);
 bool psc_segment_walk(const struct psc_segment *s, psc_range_fn fn, void *ctx,
 		      const struct psc_sink *sink);
 
+/** Range that holds unit @p unit, by stepping back from it (pool 3.9); of a
+ *  free range that unit alone. @return false when the descriptors contradict. */
+bool psc_segment_range_of(const struct psc_segment *s, unsigned int unit,
+			  struct psc_range *ret);
+
 #endif

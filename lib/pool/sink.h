@@ -25,6 +25,8 @@ struct psc_fault {
 	uint32_t tag;		/**< Of the block itself; 0 = unknown. */
 	enum psc_pool_kind pool;
 	enum psc_block_owner owner;
+	uint64_t about;		/**< Allocation that a table's entry is about. */
+	bool twice;		/**< A list holds the block a second time. */
 	/** A repair of this one field makes every neighbour agree. */
 	bool repaired;
 };

@@ -56,16 +56,6 @@ struct psc_sink psc_view_sink(struct psc_pool_view *v)
 
 // --- big allocations ---------------------------------------------------------
 
-static void big_fault(struct psc_pool_view *v, enum psc_rule rule,
-		      const struct psc_big *b, uint64_t found)
-{
-	psc_view_fault(v, &(struct psc_fault){
-		.rule = rule, .tag = b->tag, .found = found, .pool = b->pool,
-		.owner = PSC_OWNER_BIG, .va = b->va, .field_va =
-			v->info.big.va + b->index * v->info.big.entry_bytes });
-}
-
-
 static bool keep_big(void *ctx, const struct psc_big *b)
 {
 	struct psc_pool_view *v = ctx;
@@ -89,49 +79,28 @@ static int by_va(const void *a, const void *b)
 /** Longest believable allocation: a quarter of the kernel's half. */
 #define MAX_BIG (UINT64_C(1) << 46)
 
-/** Entries that cannot be true are reported and left out. */
+static bool is_believable(const struct psc_pool_view *v,
+			  const struct psc_big *b)
+{
+	return !(b->va & (PSC_PAGE_SIZE - 1)) &&
+	       psc_mem_is_kernel_va(psc_kernel_mem(v->k), b->va) && b->bytes &&
+	       b->bytes <= MAX_BIG && b->bytes <= UINT64_MAX - b->va;
+}
+
+/** Entries that cannot be true are put aside: psc_pool_check_big(). */
 static void judge_big(struct psc_pool_view *v)
 {
-	const struct psc_mem *m = psc_kernel_mem(v->k);
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->big.n; i++) {
 		struct psc_big b = v->big.v[i];
 
-		if (b.va & (PSC_PAGE_SIZE - 1) ||
-		    !psc_mem_is_kernel_va(m, b.va)) {
-			big_fault(v, PSC_B1, &b, b.va);
-			continue;
-		}
-		if (!b.bytes || b.bytes > MAX_BIG ||
-		    b.bytes > UINT64_MAX - b.va) {
-			big_fault(v, PSC_B3, &b, b.bytes);
-			continue;
-		}
-		v->big.v[n++] = b;
+		if (is_believable(v, &b))
+			v->big.v[n++] = b;
+		else if (!psc_vec_push(&v->bad_big, b))
+			v->nomem = true;
 	}
 	v->big.n = n;
-	for (size_t i = 1; i < n; i++) {
-		const struct psc_big *a = &v->big.v[i - 1];
-
-		if (a->space == v->big.v[i].space &&
-		    a->va + a->bytes > v->big.v[i].va)
-			big_fault(v, PSC_B2, &v->big.v[i], a->va + a->bytes);
-	}
-}
-
-static void count_big(struct psc_pool_view *v)
-{
-	const struct psc_big_table *t = &v->info.big;
-	int64_t diff = (int64_t)t->n_live - (int32_t)t->in_use;
-
-	// One update can be in flight on another processor.
-	if (t->complete && t->has_in_use && (diff > 1 || diff < -1))
-		psc_view_fault(v, &(struct psc_fault){
-			.rule = PSC_B6, .va = t->va, .field_va = t->va,
-			.bits = 32, .expected = t->in_use,
-			.found = t->n_live, .pool = PSC_POOL_UNKNOWN,
-			.owner = PSC_OWNER_BIG });
 }
 
 static void read_big(struct psc_pool_view *v)
@@ -142,8 +111,7 @@ static void read_big(struct psc_pool_view *v)
 		psc_view_incomplete(v, "big-page table", err);
 	else if (!v->info.big.complete)
 		v->info.complete = false;
-	if (!err)
-		count_big(v);
+	v->spaces.v[0].big = v->info.big;
 }
 
 /** A session has a table of its own (pool 4.6). */
@@ -163,6 +131,7 @@ static void read_session_big(struct psc_pool_view *v)
 					    err);
 		else if (!t.complete)
 			v->info.complete = false;
+		v->spaces.v[i].big = t;
 		for (size_t j = first; j < v->big.n; j++) {
 			v->big.v[j].space = (uint16_t)i;
 			v->big.v[j].pool = PSC_POOL_SESSION;
@@ -286,7 +255,7 @@ static struct psc_error *gather(struct psc_pool_view *v)
 	struct psc_error *err;
 
 	if (!psc_vec_push(&v->spaces,
-			  (struct psc_space){ psc_kernel_mem(v->k), 0, false }))
+			  (struct psc_space){ .mem = psc_kernel_mem(v->k) }))
 		return &psc_nomem;
 	if (psc_mem_is_sparse(psc_kernel_mem(v->k)))
 		return psc_view_partial(v);
@@ -343,6 +312,7 @@ void psc_pool_view_free(struct psc_pool_view *v)
 	psc_vec_free(&v->spaces);
 	psc_vec_free(&v->units);
 	psc_vec_free(&v->big);
+	psc_vec_free(&v->bad_big);
 	psc_vec_free(&v->cached);
 	psc_vec_free(&v->heaps);
 	psc_vec_free(&v->segments);

@@ -18,6 +18,7 @@ struct psc_space {
 	struct psc_mem *mem;
 	uint64_t session;	/**< VA of the session object; 0 = system. */
 	bool owned;		/**< mem is freed with the view. */
+	struct psc_big_table big; /**< Where its table lies; va 0 = nowhere. */
 };
 
 /** A segment heap that was read. */
@@ -51,6 +52,7 @@ struct psc_pool_view {
 	PSC_VEC(struct psc_space) spaces;
 	PSC_VEC(struct psc_unit) units;
 	PSC_VEC(struct psc_big) big;
+	PSC_VEC(struct psc_big) bad_big; /**< Entries that cannot be true. */
 	PSC_VEC(uint64_t) cached;
 	PSC_VEC(struct psc_heap) heaps;
 	PSC_VEC(struct psc_segment_ref) segments;
@@ -87,6 +89,9 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 /** Units for a span of addresses of a classic or special pool. */
 void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
 		      const struct psc_unit *like);
+/** The segment that holds @p va, or NULL. */
+const struct psc_segment_ref *
+psc_view_segment_at(const struct psc_pool_view *v, uint64_t va);
 
 // --- walking ----------------------------------------------------------------
 /** What one thread needs to walk units. */

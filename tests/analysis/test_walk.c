@@ -41,7 +41,7 @@ static void begin(struct world *w)
 	v->k = fake_kernel();
 	v->info.complete = v->info.big.complete = true;
 	assert_true(psc_vec_push(&v->spaces,
-				 (struct psc_space){ fake_mem(), 0, false }));
+				 (struct psc_space){ .mem = fake_mem() }));
 	w->table = (struct psc_tag_table){
 		.v = w->rows, .counter_bits = 64, .complete = true };
 	w->a = (struct psc_analysis){
@@ -52,6 +52,7 @@ static void begin(struct world *w)
 
 static void end(struct world *w)
 {
+	psc_walked_free(w->a.walked);
 	psc_pool_view_free(w->a.view);
 	psc_report_free(w->report);
 }

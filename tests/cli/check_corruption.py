@@ -20,9 +20,11 @@ KERNELS = {
     "heap": ["10.0.18362.836", "10.0.19041.3570", "10.0.20348.2400",
              "10.0.22000.2538"],
 }
-# Windows 7 encodes no addresses.
-NOT_ON = {("classic-L12", "6.1.7601.24540"),
-          ("classic-pair", "6.1.7601.24540")}
+WINDOWS_7, WINDOWS_8 = KERNELS["classic"][:2]
+# Windows 7 encodes no addresses; before 10 nothing is kept of the fill behind
+# contiguous memory.
+NOT_ON = {("classic-L12", WINDOWS_7), ("classic-pair", WINDOWS_7),
+          ("classic-B8", WINDOWS_7), ("classic-B8", WINDOWS_8)}
 
 
 def differences(found, want):

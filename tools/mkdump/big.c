@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "big.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "pool.h"
@@ -13,6 +14,7 @@
 #define QUOTA 8u		// in POOL_TYPE
 #define QUOTA_FLAG 1u		// in POOL_FLAGS
 #define UNUSED 1u		/**< Va of an entry never used. */
+#define SLUSH_PATTERN 0x5bu	/**< (tick count) | 1. */
 
 static const char *const pool_names[] = {
 	[MK_POOL_NONPAGED] = "nonpaged",
@@ -59,6 +61,29 @@ void mk_big_free(struct mk *m, enum mk_pool pool, uint64_t va)
 	mk_fail(m, "internal: freed allocation is in no table");
 }
 
+/** The fill of a contiguous allocation, up to its last page's end (2.6). */
+static void write_slush(struct mk *m, const struct mk_big_entry *e)
+{
+	uint8_t fill[MK_PAGE];
+	uint64_t end = e->va + MK_PAGES(e->bytes) * MK_PAGE;
+
+	if (e->slush >= MK_PAGE)
+		mk_fail(m, "slush= is less than a page");
+	memset(fill, SLUSH_PATTERN, sizeof(fill));
+	mk_write(m, end - e->slush, fill, e->slush);
+	mk_label(m, end - e->slush, "slush:%.4s", (const char *)&e->tag);
+}
+
+/** Contiguous memory of classic kernels lies among the pool's pages. */
+static uint64_t contiguous(struct mk *m, const struct mk_big_entry *e)
+{
+	struct mk_pool_state *p = mk_pool_get(m);
+	uint64_t pages = MK_PAGES(e->bytes);
+
+	p->pages[e->pool] += pages;
+	return mk_pool_reserve(m, e->pool, pages * MK_PAGE, MK_PAGE);
+}
+
 void mk_do_big(struct mk *m, struct mk_args *a)
 {
 	struct mk_big_entry e = {
@@ -66,6 +91,7 @@ void mk_do_big(struct mk *m, struct mk_args *a)
 		.pool = mk_pool_parse(m, mk_key(a, "pool")
 				      ? mk_key(a, "pool") : "nonpaged"),
 		.bytes = mk_key_num(a, "bytes", MK_PAGE),
+		.slush = (uint32_t)mk_key_num(a, "slush", 0),
 	};
 	uint64_t count = mk_key_num(a, "count", 1);
 	uint64_t freed = mk_key_num(a, "freed", 0);
@@ -73,8 +99,11 @@ void mk_do_big(struct mk *m, struct mk_args *a)
 
 	if (e.pool == MK_POOL_SESSION)
 		mk_fail(m, "'big' fills no session pool: use 'alloc'");
-	// Where heaps hold the pool, what is in the table is in a heap.
-	if (m->heap_pool && counted) {
+	// Where heaps hold the pool, what is in the table is in a heap; not so
+	// contiguous memory.
+	if (e.slush && !mk_has(m, "_POOL_TRACKER_BIG_PAGES.SlushSize"))
+		mk_fail(m, "this kernel keeps no slush");
+	if (m->heap_pool && counted && !e.slush) {
 		mk_pool_big_want(m, &e, count);
 		mk_tag_add(m, e.tag, mk_pool_is_paged(e.pool), freed, freed, 0);
 		count = 0;
@@ -86,12 +115,16 @@ void mk_do_big(struct mk *m, struct mk_args *a)
 	};
 
 	for (uint64_t i = 0; i < count + freed; i++) {
-		e.va = mk_reserve(m, area, e.bytes, MK_PAGE);
+		e.va = e.slush && !m->heap_pool
+			? contiguous(m, &e)
+			: mk_reserve(m, area, e.bytes, MK_PAGE);
 		e.freed = i >= count;
 		// Zero pages: they are in the dump and take no disk space.
 		if (!e.freed)
 			mk_map(m, e.va, MK_PAGES(e.bytes) * MK_PAGE, &opt);
 		mk_big_add(m, &e);
+		if (e.slush && !e.freed)
+			write_slush(m, &e);
 	}
 	if (counted)
 		mk_tag_add(m, e.tag, area == MK_PAGED, count + freed, freed,
@@ -143,6 +176,11 @@ static void write_entry(struct mk *m, uint64_t va,
 			  type_of(m, e->pool) | quota))
 		mk_write32(m, va + 0xc, (type_of(m, e->pool) | quota) << 8);
 	mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.NumberOfBytes", e->bytes);
+	if (e->slush) {
+		mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.Pattern",
+			 SLUSH_PATTERN);
+		mk_field(m, va, "_POOL_TRACKER_BIG_PAGES.SlushSize", e->slush);
+	}
 }
 
 static void truth(struct mk *m)
@@ -181,17 +219,25 @@ static uint64_t write_table(struct mk *m, enum mk_area area, uint64_t size,
 
 	for (uint64_t i = 0; i < size; i++)
 		mk_write64(m, table + i * entry, UNUSED);
+	struct psc_map seen = { 0 };	// entries of each tag so far
+
 	*live = 0;
 	for (size_t k = 0; k < n; k++) {
+		uint64_t *nth = psc_map_put(&seen, v[k].tag, NULL);
 		uint64_t i = hash(m, v[k].va) & (size - 1);
 
 		while (mk_read64(m, table + i * entry) != UNUSED)
 			i = (i + 1) & (size - 1);
 		write_entry(m, table + i * entry, &v[k]);
+		if (!nth)
+			mk_fail(m, "out of memory");
+		mk_label(m, table + i * entry, "big-entry:%.4s.%" PRIu64,
+			 (const char *)&v[k].tag, (*nth)++);
 		mk_label(m, table + i * entry, "big-entry:%.4s",
 			 (const char *)&v[k].tag);
 		*live += !v[k].freed;
 	}
+	psc_map_free(&seen);
 	return table;
 }
 

@@ -20,6 +20,7 @@ struct mk_big_entry {
 	enum mk_pool pool;
 	bool freed;		/**< Entry kept with bit 0 of Va set. */
 	uint64_t process;	/**< EPROCESS that pays, 0 = none. */
+	uint32_t slush;		/**< Bytes filled behind it, to its page's end. */
 };
 
 struct mk_big {
