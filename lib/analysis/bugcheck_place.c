@@ -252,7 +252,6 @@ struct psc_error *psc_bugcheck_place(struct psc_check *c, struct psc_value *o,
 {
 	struct search s = { .va = va };
 	const struct psc_sink sink = { .ctx = &s, .block = look };
-	struct psc_span_stats st;
 	struct psc_error *err = NULL;
 	struct psc_place p;
 	uint64_t start, bytes;
@@ -262,7 +261,7 @@ struct psc_error *psc_bugcheck_place(struct psc_check *c, struct psc_value *o,
 		s.found = true;
 		s.block = psc_pool_big_block(c->view, &p.big);
 	} else if (p.found) {
-		err = psc_pool_visit(c->view, &p, va, &sink, &st);
+		err = psc_pool_visit(c->view, &p, va, &sink);
 	}
 	psc_set_hex(o, "address", va);
 	psc_set_str(o, "page_status", psc_va_status_text(p.status));

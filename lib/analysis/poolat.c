@@ -143,7 +143,6 @@ struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
 {
 	struct psc_pool_view *view;
 	struct psc_place place;
-	struct psc_span_stats st;
 	struct psc_error *err = psc_analysis_view(a, &view);
 
 	if (err)
@@ -164,7 +163,7 @@ struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
 	if (place.is_big)
 		set_big(a, o, &place.big);
 	else if (place.found)
-		err = psc_pool_visit(view, &place, p.va, &sink, &st);
+		err = psc_pool_visit(view, &place, p.va, &sink);
 	if (p.found) {
 		set_owner(a, o, p.here.tag);
 		psc_set_str(o, "pool", psc_pool_kind_name(p.here.pool));

@@ -95,32 +95,27 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 
 /** A triage dump: the blocks that are stored of the page. */
 static struct psc_error *visit_page(struct psc_pool_view *v, uint64_t va,
-				    const struct psc_sink *sink,
-				    struct psc_span_stats *st)
+				    const struct psc_sink *sink)
 {
 	uint64_t page = va & ~(uint64_t)(PSC_PAGE_SIZE - 1);
 	struct psc_walk w = { 0 };
 	struct psc_error *err = psc_partial_walk(v, page, page + PSC_PAGE_SIZE,
 						 sink, &w);
 
-	if (w.n)
-		*st = w.v[0].st;
 	psc_walk_free(&w);
 	return err;
 }
 
 struct psc_error *psc_pool_visit(struct psc_pool_view *v,
 				 const struct psc_place *p, uint64_t va,
-				 const struct psc_sink *sink,
-				 struct psc_span_stats *st)
+				 const struct psc_sink *sink)
 {
 	struct psc_unit u = p->unit;
 	struct psc_worker w;
 	struct psc_error *err;
 
-	*st = (struct psc_span_stats){ 0 };
 	if (v->info.partial)
-		return visit_page(v, va, sink, st);
+		return visit_page(v, va, sink);
 	err = psc_worker_init(&w, v, sink);
 	if (u.kind == PSC_UNIT_CHAIN || u.kind == PSC_UNIT_SPECIAL) {
 		u.va = va & ~(uint64_t)(PSC_PAGE_SIZE - 1);
@@ -128,8 +123,6 @@ struct psc_error *psc_pool_visit(struct psc_pool_view *v,
 	}
 	if (!err && p->found && u.pages)
 		err = psc_worker_unit(&w, &u);
-	if (!err && w.walk.n)
-		*st = w.walk.v[0].st;
 	psc_worker_deinit(&w);
 	return err;
 }

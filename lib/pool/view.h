@@ -124,6 +124,6 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 /** Blocks of the place's unit (of its page, for chains) to @p sink. */
 PSC_NODISCARD struct psc_error *
 psc_pool_visit(struct psc_pool_view *v, const struct psc_place *p, uint64_t va,
-	       const struct psc_sink *sink, struct psc_span_stats *st);
+	       const struct psc_sink *sink);
 
 #endif
