@@ -3,14 +3,12 @@
 // that do not, and when there is none.
 #include "test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/walk.h"
 #include "base/bytes.h"
-#include "pool/fake.h"
+#include "pool/fake_view.h"
 #include "pool/tagtable.h"
-#include "pool/view_impl.h"
 
 #define VA UINT64_C(0xffffe00012340000)
 
@@ -36,17 +34,12 @@ static void begin(struct world *w)
 	fake_reset();
 	memset(w, 0, sizeof(*w));
 	CHECK_OK(psc_report_new(&w->report));
-	struct psc_pool_view *v = calloc(1, sizeof(*v));
-	assert_non_null(v);
-	v->k = fake_kernel();
-	v->info.complete = v->info.big.complete = true;
-	assert_true(psc_vec_push(&v->spaces,
-				 (struct psc_space){ .mem = fake_mem() }));
 	w->table = (struct psc_tag_table){
 		.v = w->rows, .counter_bits = 64, .complete = true };
 	w->a = (struct psc_analysis){
 		.kernel = fake_kernel(), .mem = fake_mem(), .req = &w->req,
-		.root = psc_report_root(w->report), .view = v,
+		.root = psc_report_root(w->report),
+		.view = fake_view(PSC_POOL_CLASSIC),
 		.tag_table = &w->table };
 }
 
@@ -71,11 +64,9 @@ static void counter(struct world *w, const char *tag, bool paged,
 static void big(struct world *w, const char *tag, enum psc_pool_kind pool,
 		uint64_t bytes)
 {
-	struct psc_big b = {
+	fake_view_big(w->a.view, (struct psc_big){
 		.va = VA + w->a.view->big.n * 0x100000, .bytes = bytes,
-		.tag = tag_of(tag), .pool = pool };
-
-	assert_true(psc_vec_push(&w->a.view->big, b));
+		.tag = tag_of(tag), .pool = pool });
 }
 
 static const struct psc_value *walked(struct world *w)
@@ -221,7 +212,7 @@ static void lost_page(struct world *w, enum psc_pool_kind pool,
 	fake_unmap(u.va, why);
 	w->a.view->info.keys.has_heap = w->a.view->info.keys.has_lfh = true;
 	w->a.view->info.keys.from = "a test";
-	assert_true(psc_vec_push(&w->a.view->units, u));
+	fake_view_unit(w->a.view, u);
 }
 
 /** Too few bytes were found: what is missing of that pool explains it. */

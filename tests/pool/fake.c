@@ -111,6 +111,13 @@ void fake_field(const char *path, uint64_t offset, uint32_t size)
 					    .count = 1 });
 }
 
+void fake_field_array(const char *path, uint64_t offset, uint32_t size,
+		      uint32_t count)
+{
+	add_field(path, (struct psc_field){ .offset = offset, .size = size,
+					    .count = count });
+}
+
 void fake_bits(const char *path, uint64_t offset, uint8_t bit, uint8_t bits)
 {
 	add_field(path, (struct psc_field){

@@ -24,6 +24,9 @@ void fake_symbol(const char *name, uint64_t va);
 void fake_global(const char *name, uint64_t va, uint64_t value);
 void fake_type(const char *type, uint64_t bytes);
 void fake_field(const char *path, uint64_t offset, uint32_t size);
+/** An array of @p count elements, @p size bytes in all. */
+void fake_field_array(const char *path, uint64_t offset, uint32_t size,
+		      uint32_t count);
 void fake_bits(const char *path, uint64_t offset, uint8_t bit, uint8_t bits);
 void fake_pointer_field(const char *path, uint64_t offset);
 void fake_processors(uint32_t n);
