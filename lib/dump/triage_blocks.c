@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "dump/header.h"
 #include "dump/triage_parts.h"
 
 // KDDEBUGGER_DATA64, the same for both widths (dump-format 3.4).
@@ -29,6 +30,8 @@ static bool add(struct psc_triage_data *t, uint64_t va, const uint8_t *data,
 {
 	uint64_t end;
 
+	if (!t->header->is64)	// slots of 64 bits may be sign-extended
+		va &= UINT32_MAX;
 	if (!va || !data || !n || !psc_add_ok(va, n, &end))
 		return true;
 	return psc_vec_push(&t->blocks, (struct psc_triage_block){
@@ -52,7 +55,8 @@ static struct record record_at(const uint8_t *p, unsigned int word)
 	};
 }
 
-// 32-bit files: 12-byte records, or the 64-bit ones (dump-format 6.2).
+// 32-bit files: 12-byte records, or the 64-bit ones (dump-format 6.2). Read
+// with the wrong width some record has no place among the triage data.
 static unsigned int record_word(const struct psc_triage_data *t)
 {
 	const struct psc_triage_header *h = &t->h;
@@ -64,8 +68,12 @@ static unsigned int record_word(const struct psc_triage_data *t)
 		if (at > t->file.n || t->file.n - at < 12)
 			break;
 		struct record r = record_at(t->file.p + at, 4);
-		if ((uint64_t)r.offset + r.size > h->size_of_dump)
-			return 8;
+		if (r.offset >= PSC_HEADER32_SIZE &&
+		    (uint64_t)r.offset + r.size <= h->size_of_dump)
+			continue;
+		psc_warn(t->warnings, "triage dump: data block records of 16 "
+			 "bytes, as 64-bit dumps have them");
+		return 8;
 	}
 	return 4;
 }

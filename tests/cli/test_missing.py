@@ -92,6 +92,25 @@ def damaged_lists():
                     done.stderr.count("\n") == 1), (poke, done.stderr)
 
 
+def page_files():
+    """Without its name a file is not the nameless one, and one that lies is
+    left out, not hidden."""
+    with tempfile.TemporaryDirectory() as folder:
+        dump, _ = machine(folder, ["", "poke pagefile:0 field=_MMPAGING_FILE."
+                                       "PageFileName.Buffer value=0x1000"])
+        found = report("vm", dump, status=(3,))
+        assert (found["vm"]["page_files"][0]["name"] ==
+                "(name not readable)"), found["vm"]["page_files"]
+        assert "Page File: (name not readable)" in run("vm", dump).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        dump, _ = machine(folder, ["", "poke pagefile:0 field=_MMPAGING_FILE."
+                                       "FreeSpace value=0xffffffffff"])
+        found = report("vm", dump, status=(3,))["vm"]
+        assert len(found["page_files"]) == 2, found["page_files"]
+        assert "page file at 0x" in found["page_files_error"]
+        assert "page files are missing" in run("vm", dump).stdout
+
+
 def unknown_kernel():
     with tempfile.TemporaryDirectory() as folder:
         dump, want = machine(
@@ -107,4 +126,4 @@ def unknown_kernel():
 
 report_test.main([whole, a_tag_table_page_is_not_in_the_file,
                   a_page_that_windows_paged_out_is_normal, truncated,
-                  damaged_lists, unknown_kernel])
+                  damaged_lists, page_files, unknown_kernel])

@@ -56,7 +56,7 @@ static void check_drivers(const struct psc_triage *t, bool is64)
 	assert_int_equal(t->unloaded[0].end, triage_va(is64, 0x87dfc000));
 }
 
-static void check_all(const struct psc_dump *d, bool is64)
+static void check_all(const struct psc_dump *d, bool is64, size_t warnings)
 {
 	const struct psc_triage *t = psc_dump_triage(d);
 	uint64_t pfn;
@@ -65,7 +65,7 @@ static void check_all(const struct psc_dump *d, bool is64)
 	assert_string_equal(psc_dump_format(d), "triage");
 	assert_non_null(strstr(psc_dump_why_no_pages(d), "MEMORY.DMP"));
 	assert_false(psc_dump_truncated(d));
-	assert_int_equal(psc_dump_n_warnings(d), 0);
+	assert_int_equal(psc_dump_n_warnings(d), warnings);
 	assert_int_equal(psc_dump_pages_stored(d), 0);
 	assert_int_equal(psc_dump_pfn_limit(d), 0);
 	assert_false(psc_dump_next_page(d, 0, &pfn));
@@ -98,10 +98,10 @@ static void golden(void **state)
 		struct image m = image_triage(is64), z = gzip_of(&m);
 		struct psc_dump *d;
 		CHECK_OK(image_open(&m, &d));
-		check_all(d, is64);
+		check_all(d, is64, 0);
 		psc_dump_close(d);
 		CHECK_OK(image_open(&z, &d));
-		check_all(d, is64);
+		check_all(d, is64, 0);
 		psc_dump_close(d);
 		image_free(&m);
 		image_free(&z);
@@ -121,9 +121,30 @@ static void wide_records(void **state)
 	image_put32(&m, TRIAGE_BLOCKS + 24, TRIAGE_DATA);
 	image_put32(&m, TRIAGE_BLOCKS + 28, 16);
 	CHECK_OK(image_open(&m, &d));
-	check_all(d, false);
+	check_all(d, false, 1);
 	psc_dump_close(d);
 	image_free(&m);
+}
+
+// One record, whose address may be extended either way: read as 12 bytes it
+// would name the file header.
+static void one_wide_record(void **state)
+{
+	for (int sign = 0; sign < 2; sign++) {
+		struct image m = image_triage(false);
+		struct psc_dump *d;
+
+		image_put32(&m, 0x1064, 1);	// DataBlocksCount
+		image_put64(&m, TRIAGE_BLOCKS, (sign ? UINT64_C(0xffffffff) << 32
+					       : 0) | TRIAGE_VA_DATA);
+		image_put32(&m, TRIAGE_BLOCKS + 8, TRIAGE_DATA + 0x80);
+		image_put32(&m, TRIAGE_BLOCKS + 12, 0x20);
+		CHECK_OK(image_open(&m, &d));
+		check_block(psc_dump_triage(d), TRIAGE_VA_DATA, 0x20, "data");
+		assert_true(has_warning(d, "records of 16 bytes"));
+		psc_dump_close(d);
+		image_free(&m);
+	}
 }
 
 // MiniDumpFields says which parts to believe.
@@ -286,6 +307,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden),
 		cmocka_unit_test(wide_records),
+		cmocka_unit_test(one_wide_record),
 		cmocka_unit_test(parts_not_valid),
 		cmocka_unit_test(parts_past_the_end),
 		cmocka_unit_test(damaged_records),
