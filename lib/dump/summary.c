@@ -64,6 +64,10 @@ static struct psc_error *find_bits(const struct psc_body *b,
 		err = fits(b, &w, found);
 		if (*found)
 			*ret = w;
+		if (*found && i)
+			psc_warn(b->warnings, "summary header: the bitmap was "
+				 "found at +0x%" PRIx64 " instead of +0x%" PRIx64,
+				 start[i], start[0]);
 	}
 	return err;
 }
@@ -103,8 +107,11 @@ static struct psc_error *locate(const struct psc_body *b, const uint8_t *h,
 	bool found = false;
 	struct psc_error *err = NULL;
 
-	if (s.rtl_bits == s.n_bits)
-		err = find_bits(b, &s, ret, &found);
+	err = find_bits(b, &s, ret, &found);
+	if (found && s.rtl_bits != s.n_bits)
+		psc_warn(b->warnings, "summary header: BitmapSize %" PRIu32
+			 " fits the bitmap, SizeOfBitMap %" PRIu32 " does not",
+			 s.n_bits, s.rtl_bits);
 	if (err || found)
 		return err;
 	err = find_bitmap_form(b, h, ret, &found);
