@@ -27,6 +27,7 @@ struct source {
 	bool is_signed;		/**< A plain global that is a LONG. */
 	enum unit unit;
 	uint16_t kdbg;		/**< Slot of KDBG that points to the variable. */
+	uint8_t list;		/**< Of a list head: its ListName; else 0. */
 };
 
 #define VP(path) { .symbol = "MiSystemPartition", \
@@ -40,6 +41,7 @@ struct source {
 #define GLOBAL(name) { .symbol = name }
 #define IN(name, path) { .symbol = name, .field = path }
 #define KDBG(slot) { .kdbg = slot }
+#define KDBG_LIST(slot, name) { .kdbg = slot, .list = name }
 #define POOL_FAILURES MI("Pools.PoolFailures"), \
 		      { .symbol = "MmPoolFailures", .bytes = 4 }
 #define POOL_REASONS MI("Pools.PoolFailureReasons"), \
@@ -64,7 +66,7 @@ static const struct counter counters[] = {
 	  { VP("Vp.ModifiedPageListHead.Total"),
 	    VP("Vp.ModifiedPageListHead.Core.Total"),
 	    IN("MmModifiedPageListHead", "_MMPFNLIST.Total"),
-	    KDBG(0x198) } },
+	    KDBG_LIST(0x198, 3) } },
 	{ PSC_VM_MODIFIED_PAGEFILE,
 	  { VP("Vp.TotalPagesForPagingFile"),
 	    GLOBAL("MmTotalPagesForPagingFile") } },
@@ -72,7 +74,7 @@ static const struct counter counters[] = {
 	  { VP("Vp.ModifiedNoWritePageListHead.Total"),
 	    VP("Vp.ModifiedNoWritePageListHead.Core.Total"),
 	    IN("MmModifiedNoWritePageListHead", "_MMPFNLIST.Total"),
-	    KDBG(0x1a0) } },
+	    KDBG_LIST(0x1a0, 4) } },
 	{ PSC_VM_NONPAGED_MAX,
 	  { VS("MaximumNonPagedPoolInPages"),
 	    GLOBAL("MmMaximumNonPagedPoolInPages"),
@@ -226,11 +228,40 @@ struct place {
 	struct psc_field field;
 };
 
+// What a slot of KDBG points to is believed only where it can be a variable of
+// the kernel, and a list only under its name: 19041 fills one slot with
+// something else (vm-and-windbg-output 2.1, 2.7).
+static struct psc_error *check_kdbg(const struct psc_kernel *k,
+				    const struct source *s, uint64_t va)
+{
+	uint64_t base = psc_kernel_base(k), size = psc_kernel_size(k);
+	uint32_t name;
+
+	if (base && size && (va < base || va - base >= size))
+		return psc_error_at(PSC_ERR_UNSUPPORTED, PSC_WHERE_ADDRESS, va,
+				    "KDBG+0x%x points to 0x%" PRIx64 ", outside "
+				    "the kernel", s->kdbg, va);
+	if (!s->list)
+		return NULL;
+	// _MMPFNLIST: Total, then ListName.
+	struct psc_error *err = psc_mem_u32(
+		psc_kernel_mem(k), va + psc_kernel_pointer_size(k),
+		"ListName", &name);
+	if (!err && name != s->list)
+		err = psc_error_at(PSC_ERR_UNSUPPORTED, PSC_WHERE_ADDRESS, va,
+				   "KDBG+0x%x points to page list %" PRIu32
+				   " instead of %u", s->kdbg, name, s->list);
+	return err;
+}
+
 static struct psc_error *kdbg_place(const struct psc_kernel *k,
 				    const struct source *s, struct place *ret)
 {
 	if (!psc_kernel_kdbg(k, s->kdbg, &ret->va))
 		return &psc_absent;
+	struct psc_error *err = check_kdbg(k, s, ret->va);
+	if (err)
+		return err;
 	ret->field = (struct psc_field){
 		.size = s->bytes ? s->bytes : psc_kernel_pointer_size(k),
 		.is_signed = s->is_signed,

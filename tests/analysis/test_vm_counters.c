@@ -10,8 +10,37 @@
 #define PARTITION UINT64_C(0xfffff80000200000)
 #define GLOBALS UINT64_C(0xfffff80000300000)
 
+// Slots of the debugger block.
+static struct slot {
+	unsigned int offset;
+	uint64_t va;
+} slots[4];
+
+bool psc_kernel_kdbg(const struct psc_kernel *k, unsigned int offset,
+		     uint64_t *value)
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (slots[i].va && slots[i].offset == offset) {
+			*value = slots[i].va;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t psc_kernel_base(const struct psc_kernel *k)
+{
+	return STATE;
+}
+
+uint64_t psc_kernel_size(const struct psc_kernel *k)
+{
+	return GLOBALS + 0x1000 - STATE;
+}
+
 static struct psc_analysis analysis(void)
 {
+	memset(slots, 0, sizeof(slots));
 	fake_reset();
 	fake_map(STATE, 0x1000);
 	fake_map(PARTITION, 0x1000);
@@ -93,6 +122,35 @@ static void units_and_signs(void **state)
 	assert_true(psc_vm_pages(&vm, PSC_VM_DRIVER_COMMIT) == (uint64_t)-2);
 }
 
+// Without names: a variable of the kernel, a list under its own name.
+static void through_kdbg(void **state)
+{
+	struct psc_analysis a = analysis();
+	struct psc_vm vm = { 0 };
+
+	fake_map(STATE - 0x10000, 0x1000);
+	fake_put(STATE - 0x10000, 111, 8);
+	fake_put(GLOBALS, 222, 8);
+	fake_put(GLOBALS + 8, 3, 4);
+	fake_put(GLOBALS + 0x10, 333, 8);
+	fake_put(GLOBALS + 0x18, 3, 4);
+	slots[0] = (struct slot){ 0x1a8, STATE - 0x10000 };
+	slots[1] = (struct slot){ 0x198, GLOBALS };
+	slots[2] = (struct slot){ 0x1a0, GLOBALS + 0x10 };
+	slots[3] = (struct slot){ 0x150, GLOBALS };
+	psc_vm_read_counters(&a, &vm);
+	assert_int_equal(psc_vm_pages(&vm, PSC_VM_MODIFIED), 222);
+	assert_int_equal(psc_vm_pages(&vm, PSC_VM_COMMITTED), 222);
+	assert_int_equal(value(&vm, PSC_VM_AVAILABLE)->state,
+			 PSC_VM_UNREADABLE);
+	assert_non_null(strstr(value(&vm, PSC_VM_AVAILABLE)->text,
+			       "outside the kernel"));
+	assert_int_equal(value(&vm, PSC_VM_MODIFIED_NO_WRITE)->state,
+			 PSC_VM_UNREADABLE);
+	assert_non_null(strstr(value(&vm, PSC_VM_MODIFIED_NO_WRITE)->text,
+			       "page list 3 instead of 4"));
+}
+
 // MiVisibleState is a pointer; it serves where MiState is not known.
 static void through_the_pointer(void **state)
 {
@@ -167,6 +225,7 @@ int main(void)
 		cmocka_unit_test(no_such_counter),
 		cmocka_unit_test(unreadable),
 		cmocka_unit_test(units_and_signs),
+		cmocka_unit_test(through_kdbg),
 		cmocka_unit_test(through_the_pointer),
 		cmocka_unit_test(bitmaps_are_a_sum),
 		cmocka_unit_test(failures),
