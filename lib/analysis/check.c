@@ -11,12 +11,21 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "pool/cached_check.h"
 
 /** Findings that a report shows; more say nothing new. */
 #define MAX_FINDINGS 1000u
 /** Bytes shown of the place: before its header, and from it on. */
 #define VIEW_BEFORE 0x40u
 #define VIEW_BEHIND 0x20u
+
+/** What waits in caches after it was freed (L13, Z1). */
+static struct psc_error *check_lists(struct psc_check *c)
+{
+	const struct psc_sink sink = psc_faults_sink(&c->faults);
+
+	return psc_pool_check_cached(c->view, &sink);
+}
 
 static struct psc_error *collect(struct psc_check *c)
 {
@@ -33,6 +42,8 @@ static struct psc_error *collect(struct psc_check *c)
 		err = psc_check_tags(c);
 	if (!err)
 		err = psc_check_big(c, w->known);
+	if (!err)
+		err = check_lists(c);
 	if (!err)
 		err = psc_known_repair(c, w->known);
 	if (!err && c->faults.nomem)

@@ -146,8 +146,8 @@ static bool is_proven(const struct psc_scene *s, struct psc_value *evidence)
 /** Rules whose field is a link or a mark inside a freed block. */
 static bool is_free_rule(enum psc_rule r)
 {
-	return r == PSC_L9 || r == PSC_L10 || r == PSC_L12 || r == PSC_V9 ||
-	       r == PSC_Z1;
+	return r == PSC_L9 || r == PSC_L10 || r == PSC_L12 || r == PSC_L13 ||
+	       r == PSC_V9 || r == PSC_Z1;
 }
 
 static bool is_header_owner(const struct psc_fault *f)
@@ -346,6 +346,19 @@ static void use_after_free(const struct psc_scene *s, struct psc_judgement *j,
 		    "was changed: its former owner still writes to it");
 }
 
+static void double_free(const struct psc_scene *s, struct psc_judgement *j,
+			struct psc_value *evidence)
+{
+	j->cause = PSC_CAUSE_DOUBLE_FREE;
+	j->confidence = j->corrupt ? PSC_HIGH : PSC_MEDIUM;
+	if (s->f->tag) {
+		j->suspect = s->f->va;
+		j->suspect_tag = s->f->tag;
+	}
+	psc_add_str(evidence, "a list of freed blocks holds it although it was "
+		    "freed already, or is in use: it was freed twice");
+}
+
 /** The fault that names the finding: what can be repaired says most. */
 static const struct psc_fault *main_fault(const struct psc_scene *s)
 {
@@ -368,10 +381,12 @@ struct psc_judgement psc_judge(const struct psc_scene *s,
 	if (one_bit == 1 && !is_text_spill(s) &&
 	    (s->n == 1 || is_live_again(s) || is_one_entry(s)))
 		bit_flip(&j, evidence);
+	else if (j.main->twice)
+		double_free(s, &j, evidence);
+	else if (j.main->rule == PSC_L13 && !j.main->tag)
+		;		// the head of a list: nobody owns it
 	else if (is_free_rule(j.main->rule))
 		use_after_free(s, &j, evidence);
-	else if (j.main->rule == PSC_L13)
-		j.cause = PSC_CAUSE_DOUBLE_FREE;
 	else if (j.main->rule == PSC_X1 || j.main->rule == PSC_B8)
 		fill_damage(s, &j, evidence);
 	else if (is_header_owner(j.main))

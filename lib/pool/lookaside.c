@@ -53,7 +53,7 @@ void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
 			psc_view_note(v, "%s: the list at 0x%" PRIx64
 				      " is a ring", what, list);
 			psc_view_fault(v, &(struct psc_fault){
-				.rule = PSC_L13, .va = entry,
+				.rule = PSC_L13, .va = entry, .twice = true,
 				.field_va = entry, .found = list,
 				.pool = PSC_POOL_UNKNOWN,
 				.owner = PSC_OWNER_VS });

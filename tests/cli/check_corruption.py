@@ -21,10 +21,12 @@ KERNELS = {
              "10.0.22000.2538"],
 }
 WINDOWS_7, WINDOWS_8 = KERNELS["classic"][:2]
-# Windows 7 encodes no addresses; before 10 nothing is kept of the fill behind
-# contiguous memory.
-NOT_ON = {("classic-L12", WINDOWS_7), ("classic-pair", WINDOWS_7),
-          ("classic-B8", WINDOWS_7), ("classic-B8", WINDOWS_8)}
+# Windows 7 encodes no addresses: what is freed carries no mark. Before 10 no
+# free pages are kept, and nothing of the fill behind contiguous memory.
+NOT_ON = {(name, WINDOWS_7) for name in ("classic-L12", "classic-pair",
+                                         "classic-L13-type")}
+NOT_ON |= {(name, kernel) for kernel in (WINDOWS_7, WINDOWS_8)
+           for name in ("classic-B8", "classic-Z1", "classic-Z1-flip")}
 
 
 def differences(found, want):

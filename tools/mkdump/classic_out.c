@@ -85,6 +85,16 @@ static void write_page(struct mk *m, const struct cl_pool *pool,
 	}
 }
 
+// Push onto an SLIST_HEADER: depth in the low 16 bits, then the entry.
+static void slist_push(struct mk *m, uint64_t head, uint64_t entry)
+{
+	uint64_t depth = mk_read64(m, head);
+
+	mk_write64(m, entry, mk_read64(m, head + 8) & ~15ull);
+	mk_write64(m, head, (depth & ~0xffffull) | ((depth + 1) & 0xffff));
+	mk_write64(m, head + 8, entry);
+}
+
 // A page whose blocks are all free goes back to the page allocator.
 static bool is_empty(const struct cl_page *p)
 {
@@ -92,15 +102,34 @@ static bool is_empty(const struct cl_page *p)
 	       p->blocks.v[0].units == 256;
 }
 
+// Lists of free pages of node 0, one for each length of a run (pool 2.7); its
+// object is made when missing.
+static uint64_t page_list(struct mk *m, enum mk_pool kind)
+{
+	uint64_t at = mk_symbol(m, "MiState") + mk_offset(m,
+		"_MI_SYSTEM_INFORMATION.Hardware.SystemNodeInformation");
+	uint64_t node = mk_read64(m, at);
+
+	if (!node) {
+		node = mk_alloc(m, MK_NONPAGED, m->n_nodes *
+				mk_sizeof(m, "_MI_SYSTEM_NODE_INFORMATION"));
+		mk_write64(m, at, node);
+	}
+	return node + mk_offset(m, kind == MK_POOL_NX
+		? "_MI_SYSTEM_NODE_INFORMATION.NonPagedPoolSListHeadNx"
+		: "_MI_SYSTEM_NODE_INFORMATION.NonPagedPoolSListHead");
+}
+
 // The page allocator keeps some pages: a link at +0x10, at 0 a cookie ^ the
 // page's address (pool 2.7). Old headers stay behind them.
-static bool keep_page(struct mk *m, const struct cl_page *p)
+static bool keep_page(struct mk *m, enum mk_pool kind, const struct cl_page *p)
 {
 	struct mk_header stale = { .previous = 6, .units = 10, .type = 2,
 				   .tag = TAG_STALE };
 	uint64_t cookie, state;
 
-	if (!mk_has(m, "_MI_SYSTEM_INFORMATION.Cookie") || p->va >> 12 & 1)
+	if (!mk_has(m, "_MI_SYSTEM_INFORMATION.Cookie") ||
+	    mk_pool_is_paged(kind) || p->va >> 12 & 1)
 		return false;
 	state = mk_symbol(m, "MiState") +
 		mk_offset(m, "_MI_SYSTEM_INFORMATION.Cookie");
@@ -110,8 +139,9 @@ static bool keep_page(struct mk *m, const struct cl_page *p)
 		mk_write64(m, state, cookie);
 	}
 	mk_write64(m, p->va, cookie ^ p->va);
-	mk_write64(m, p->va + 0x10, 0);
+	slist_push(m, page_list(m, kind), p->va + 0x10);
 	mk_header_write(m, p->va + 0x60, &stale);
+	mk_label(m, p->va, "cached-page");
 	return true;
 }
 
@@ -123,7 +153,8 @@ void classic_write_pages(struct mk *m)
 		struct cl_pool *pool = &c->pools.v[i];
 		for (size_t j = 0; j < pool->pages.n; j++) {
 			if (is_empty(&pool->pages.v[j])) {
-				if (!keep_page(m, &pool->pages.v[j]))
+				if (!keep_page(m, pool->kind,
+					       &pool->pages.v[j]))
 					mk_set_state(m, pool->pages.v[j].va,
 						     MK_PTE_FREED);
 				m->pool->pages[pool->kind]--;
@@ -192,16 +223,6 @@ static uint64_t lookaside(struct mk *m, unsigned int cpu, enum mk_pool kind,
 
 	return mk_prcb(m, cpu) + mk_offset(m, name) +
 	       mk_sizeof(m, "_GENERAL_LOOKASIDE_POOL") * (units - 1);
-}
-
-// Push onto an SLIST_HEADER: depth in the low 16 bits, then the entry.
-static void slist_push(struct mk *m, uint64_t head, uint64_t entry)
-{
-	uint64_t depth = mk_read64(m, head);
-
-	mk_write64(m, entry, mk_read64(m, head + 8) & ~15ull);
-	mk_write64(m, head, (depth & ~0xffffull) | ((depth + 1) & 0xffff));
-	mk_write64(m, head + 8, entry);
 }
 
 static void write_cached(struct mk *m, const struct cl_pool *pool,
