@@ -150,8 +150,17 @@ static bool is_free_rule(enum psc_rule r)
 	       r == PSC_V9 || r == PSC_Z1;
 }
 
+/** Rules on the heap's own objects: no block lies before those. */
+static bool is_bookkeeping(enum psc_rule r)
+{
+	return r >= PSC_S1 && r <= PSC_S11 && r != PSC_S2 && r != PSC_S3 &&
+	       r != PSC_S9;
+}
+
 static bool is_header_owner(const struct psc_fault *f)
 {
+	if (is_bookkeeping(f->rule))
+		return false;
 	return f->owner == PSC_OWNER_CHAIN || f->owner == PSC_OWNER_VS ||
 	       f->owner == PSC_OWNER_LFH;
 }

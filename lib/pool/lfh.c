@@ -332,7 +332,8 @@ static void check_tail_bits(struct walk *w)
 			.rule = PSC_F4, .va = w->v->pages.va,
 			.field_va = w->v->pages.va +
 				    w->v->layout->lfh_bitmap + 8 * last,
-			.bits = 64, .expected = want, .found = found & want });
+			.bits = 64, .expected = want, .found = found & want,
+			.repaired = __builtin_popcountll(want & ~found) == 1 });
 }
 
 /** Bits against counters, and the words of the units as second witness. */
@@ -435,6 +436,37 @@ static void repair_count(struct walk *w)
 	h->count = n - h->withheld;
 }
 
+/** Is @p units the number that size, first block and count agree with? */
+static bool units_agree(const struct psc_heap_layout *l,
+			const struct psc_lfh_header *h, uint32_t units)
+{
+	uint32_t size = h->block_bytes;
+
+	return !l->newest && h->unit_shift == 12 && size >= 16 &&
+	       size < 0xff8 && psc_size_is_class(size) &&
+	       h->first < units << 12 &&
+	       psc_lfh_first(l, h->blocks, units, size) == h->first &&
+	       ((units << 12) - h->first) / size == h->blocks;
+}
+
+/** S9: the units of the header are not those of the range. */
+static void repair_units(struct walk *w, uint64_t bytes)
+{
+	struct psc_lfh_header *h = &w->h;
+	uint32_t units = (uint32_t)(bytes >> 12);
+	bool agree = units_agree(w->v->layout, h, units);
+
+	if (h->unit_shift != 12 || h->units == units ||
+	    (!agree && h->units < units))
+		return;
+	fault(w, (struct psc_fault){
+		.rule = PSC_S9, .va = w->v->pages.va,
+		.field_va = w->v->pages.va + w->v->layout->lfh_unit_count,
+		.bits = 8, .expected = units, .found = h->units,
+		.repaired = agree });
+	h->units = units;
+}
+
 /** Report the broken header; true when the geometry repaired it. */
 static bool repair(struct walk *w)
 {
@@ -468,17 +500,11 @@ void psc_lfh_walk(const struct psc_lfh *v, const struct psc_sink *s,
 		return;
 	}
 	w.h = psc_lfh_decode(v->layout, p, v->pages.va, v->lfh_key);
+	repair_units(&w, bytes);
 	repair_count(&w);
 	if (!psc_lfh_is_sane(v->layout, &w.h) && !repair(&w)) {
 		st->skipped += bytes;
 		return;
-	}
-	if (((uint64_t)w.h.units << w.h.unit_shift) > bytes) {
-		fault(&w, (struct psc_fault){
-			.rule = PSC_F8, .va = v->pages.va,
-			.field_va = v->pages.va + v->layout->lfh_unit_count,
-			.bits = 8, .expected = bytes >> w.h.unit_shift,
-			.found = w.h.units });
 	}
 	st->overhead += w.h.first;
 	each_block(&w);

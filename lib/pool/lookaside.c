@@ -67,17 +67,6 @@ void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
 	}
 }
 
-static struct psc_error *offset_of(const struct psc_pool_view *v,
-				   const char *path, uint64_t *ret)
-{
-	struct psc_field f;
-	struct psc_error *err = psc_kernel_field(v->k, path, &f);
-
-	if (!err)
-		*ret = f.offset;
-	return err;
-}
-
 struct psc_error *psc_view_lookasides(struct psc_pool_view *v, uint64_t state,
 				      unsigned int nodes)
 {
@@ -88,9 +77,9 @@ struct psc_error *psc_view_lookasides(struct psc_pool_view *v, uint64_t state,
 	struct psc_field f;
 	struct psc_error *err;
 
-	if ((err = offset_of(v, "_RTL_DYNAMIC_LOOKASIDE.Buckets[0].ListHead",
+	if ((err = psc_view_offset(v, "_RTL_DYNAMIC_LOOKASIDE.Buckets[0].ListHead",
 			     &first)) ||
-	    (err = offset_of(v, "_RTL_DYNAMIC_LOOKASIDE.Buckets[1].ListHead",
+	    (err = psc_view_offset(v, "_RTL_DYNAMIC_LOOKASIDE.Buckets[1].ListHead",
 			     &second)) ||
 	    (err = psc_kernel_field(v->k, "_RTL_DYNAMIC_LOOKASIDE.Buckets",
 				    &f)))
@@ -101,7 +90,7 @@ struct psc_error *psc_view_lookasides(struct psc_pool_view *v, uint64_t state,
 		uint64_t at;
 
 		snprintf(path, sizeof(path), base, i / 2, i % 2);
-		if ((err = offset_of(v, path, &at)))
+		if ((err = psc_view_offset(v, path, &at)))
 			return err;
 		for (uint64_t b = 0; b < buckets; b++)
 			psc_view_slist(v, m, state + at + first +

@@ -102,6 +102,10 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "the descriptor was overwritten", false },
 	[PSC_S9] = { "S9", "a subsegment fills its range",
 		     "the subsegment's header was overwritten", false },
+	[PSC_S10] = { "S10", "the tree of free ranges holds free ranges",
+		      "a link of the tree was overwritten", false },
+	[PSC_S11] = { "S11", "a page allocation is in the big-page table",
+		      "the table lost an entry", false },
 	// VS subsegments (7.6).
 	[PSC_V1] = { "V1", "the signature agrees with the size",
 		     "the subsegment's header was overwritten by the range "
@@ -125,6 +129,9 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 		     "a freed block was written to", false },
 	[PSC_V10] = { "V10", "a heap has no more free pages than committed",
 		      "the heap's counters were overwritten", false },
+	[PSC_V11] = { "V11", "committed pages of nonpaged pool are mapped",
+		      "the heap's bookkeeping, or a page table, is broken",
+		      false },
 	[PSC_V12] = { "V12", "the paged bit agrees with the heap",
 		      "byte 3 of the header was overwritten", false },
 	// LFH subsegments (7.7).
@@ -150,6 +157,8 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 	[PSC_Q2] = { "Q2", "ProcessBilled is a process of the list",
 		     "the last 8 bytes of the header were overwritten",
 		     false },
+	[PSC_Q3] = { "Q3", "who bills a process says so in PoolType",
+		     "the quota bit of the header was cleared", false },
 };
 
 const struct psc_rule_info *psc_rule_info(enum psc_rule r)

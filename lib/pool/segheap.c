@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/map.h"
-#include "pool/segment.h"
 #include "pool/view_impl.h"
 
 #define MAX_NODES 64u
@@ -29,9 +28,9 @@ static void map_guard(struct psc_map *m)
 	psc_map_free(m);
 }
 
-/** A scalar field of an object in one of the view's address spaces. */
-static struct psc_error *get(const struct psc_pool_view *v, struct psc_mem *m,
-			     uint64_t va, const char *path, uint64_t *ret)
+struct psc_error *psc_view_get(const struct psc_pool_view *v,
+			       struct psc_mem *m, uint64_t va,
+			       const char *path, uint64_t *ret)
 {
 	struct psc_error *err;
 	struct psc_field f;
@@ -48,8 +47,8 @@ static struct psc_error *get(const struct psc_pool_view *v, struct psc_mem *m,
 	return NULL;
 }
 
-static struct psc_error *offset_of(const struct psc_pool_view *v,
-				   const char *path, uint64_t *ret)
+struct psc_error *psc_view_offset(const struct psc_pool_view *v,
+				  const char *path, uint64_t *ret)
 {
 	struct psc_field f;
 	struct psc_error *err = psc_kernel_field(v->k, path, &f);
@@ -61,26 +60,41 @@ static struct psc_error *offset_of(const struct psc_pool_view *v,
 
 // --- segments ----------------------------------------------------------------
 
-struct context {
-	uint64_t va, mask, list, count;
-	unsigned int unit_shift, first;
-	const struct psc_heap *heap;
-	uint32_t heap_index;
-};
-
 struct range_ctx {
 	struct psc_pool_view *v;
-	const struct psc_heap *heap;
+	const struct psc_seg_context *c;
+	uint64_t segment;
 };
 
-static void add_range(void *ctx, const struct psc_range *r)
+/** A page allocation: listed in the big-page table, or in special pool. */
+static bool is_listed(struct range_ctx *x, const struct psc_range *r)
+{
+	const struct psc_heap *h = x->c->heap;
+	const struct psc_big *b = psc_pool_big_at(x->v, h->space, r->va);
+	struct psc_unlisted u = {
+		.va = r->va, .pool = h->pool, .descriptor = x->segment +
+			(uint64_t)r->first * x->v->layout.desc_bytes,
+	};
+
+	if (h->special)
+		return false;
+	if ((!b || b->va != r->va) && !psc_vec_push(&x->v->unlisted, u))
+		x->v->nomem = true;
+	return true;
+}
+
+static void add_range(void *ctx, const struct psc_range *given)
 {
 	struct range_ctx *x = ctx;
+	const struct psc_heap *h = x->c->heap;
+	struct psc_range range = *given, *r = &range;
+
+	psc_view_range_type(x->v, x->c, x->segment, r);
 	struct psc_unit u = {
 		.va = r->va, .pages = (uint32_t)(r->bytes >> PSC_PAGE_SHIFT),
-		.space = x->heap->space, .pool = (uint8_t)x->heap->pool,
-		.node = (uint8_t)x->heap->node,
-		.paged = (int8_t)x->heap->paged, .certain = true,
+		.space = h->space, .pool = (uint8_t)h->pool,
+		.node = (uint8_t)h->node, .paged = (int8_t)h->paged,
+		.certain = true,
 	};
 
 	switch (r->type) {
@@ -91,8 +105,8 @@ static void add_range(void *ctx, const struct psc_range *r)
 		u.kind = PSC_UNIT_LFH;
 		break;
 	case PSC_RANGE_BACKEND:
-		if (!x->heap->special)
-			return;	// listed in the big-page table
+		if (is_listed(x, r))
+			return;
 		u.kind = PSC_UNIT_SPECIAL;
 		u.pool = PSC_POOL_SPECIAL;
 		break;
@@ -103,13 +117,13 @@ static void add_range(void *ctx, const struct psc_range *r)
 		x->v->nomem = true;
 }
 
-static void read_segment(struct psc_pool_view *v, const struct context *c,
+static void read_segment(struct psc_pool_view *v, const struct psc_seg_context *c,
 			 uint64_t va)
 {
 	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
 	uint8_t scratch[2][PSC_PAGE_SIZE];
 	const uint8_t *pages[2] = { NULL, NULL };
-	struct range_ctx x = { v, c->heap };
+	struct range_ctx x = { v, c, va };
 	struct psc_sink sink = psc_view_sink(v);
 	struct psc_segment s = {
 		.layout = &v->layout, .header = { va, pages, 2 },
@@ -136,17 +150,45 @@ static void read_segment(struct psc_pool_view *v, const struct context *c,
 	}
 }
 
-static void lost_segments(struct psc_pool_view *v, const struct context *c,
-			  uint64_t found)
+/** Do the heap's page counts agree with @p n segments (real-pool 2)? */
+static bool reserved_agrees(const struct psc_pool_view *v,
+			    const struct psc_seg_context *c, uint64_t n)
 {
+	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
+	const uint64_t heap = c->heap->va;
+	const unsigned int i = c->unit_shift > PSC_PAGE_SHIFT;
+	uint64_t total = 0, limit = 0, other = 0;
+	PSC_ERROR_GUARD struct psc_error *a = psc_view_get(
+		v, m, heap, "_SEGMENT_HEAP.MemStats.TotalReservedPages",
+		&total);
+	PSC_ERROR_GUARD struct psc_error *b = psc_view_get(
+		v, m, heap, "_SEGMENT_HEAP.ReservedLimit", &limit);
+	PSC_ERROR_GUARD struct psc_error *d = psc_view_get(
+		v, m, heap, i ? "_SEGMENT_HEAP.SegContexts[0].SegmentCount"
+			      : "_SEGMENT_HEAP.SegContexts[1].SegmentCount",
+		&other);
+
+	return !a && !b && !d &&
+	       total == 0x100 * (i ? other : n) + 0x1000 * (i ? n : other) +
+				((limit - heap) >> PSC_PAGE_SHIFT);
+}
+
+static void lost_segments(struct psc_pool_view *v,
+			  const struct psc_seg_context *c, uint64_t found)
+{
+	uint64_t at = 0;
+	PSC_ERROR_GUARD struct psc_error *err = psc_view_offset(
+		v, "_HEAP_SEG_CONTEXT.SegmentCount", &at);
+
 	psc_view_fault(v, &(struct psc_fault){
-		.rule = PSC_S4, .va = c->va, .field_va = c->va, .bits = 64,
-		.expected = c->count, .found = found, .pool = c->heap->pool,
-		.owner = PSC_OWNER_VS });
+		.rule = PSC_S4, .va = c->va, .field_va = c->va + at,
+		.bits = 64, .expected = found, .found = c->count,
+		.pool = c->heap->pool, .owner = PSC_OWNER_VS,
+		.repaired = reserved_agrees(v, c, found) });
 }
 
 /** S3: a segment's back link is the segment, or the head, before it. */
-static void check_back(struct psc_pool_view *v, const struct context *c,
+static void check_back(struct psc_pool_view *v, const struct psc_seg_context *c,
 		       uint64_t va, uint64_t before)
 {
 	uint64_t back;
@@ -160,7 +202,7 @@ static void check_back(struct psc_pool_view *v, const struct context *c,
 			.repaired = true });
 }
 
-static void walk_segments(struct psc_pool_view *v, const struct context *c)
+static void walk_segments(struct psc_pool_view *v, const struct psc_seg_context *c)
 {
 	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
 	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
@@ -197,7 +239,7 @@ static void walk_segments(struct psc_pool_view *v, const struct context *c)
 
 static struct psc_error *read_context(struct psc_pool_view *v,
 				      const struct psc_heap *heap,
-				      unsigned int i, struct context *c)
+				      unsigned int i, struct psc_seg_context *c)
 {
 	struct psc_mem *m = v->spaces.v[heap->space].mem;
 	uint64_t at, list, shift, first;
@@ -205,18 +247,18 @@ static struct psc_error *read_context(struct psc_pool_view *v,
 	struct psc_error *err;
 
 	snprintf(path, sizeof(path), "_SEGMENT_HEAP.SegContexts[%u]", i);
-	if ((err = offset_of(v, path, &at)) ||
-	    (err = offset_of(v, "_HEAP_SEG_CONTEXT.SegmentListHead", &list)))
+	if ((err = psc_view_offset(v, path, &at)) ||
+	    (err = psc_view_offset(v, "_HEAP_SEG_CONTEXT.SegmentListHead", &list)))
 		return err;
 	c->va = heap->va + at;
 	c->list = c->va + list;
 	c->heap = heap;
-	if ((err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.SegmentMask",
+	if ((err = psc_view_get(v, m, c->va, "_HEAP_SEG_CONTEXT.SegmentMask",
 		       &c->mask)) ||
-	    (err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.UnitShift", &shift)) ||
-	    (err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.FirstDescriptorIndex",
+	    (err = psc_view_get(v, m, c->va, "_HEAP_SEG_CONTEXT.UnitShift", &shift)) ||
+	    (err = psc_view_get(v, m, c->va, "_HEAP_SEG_CONTEXT.FirstDescriptorIndex",
 		       &first)) ||
-	    (err = get(v, m, c->va, "_HEAP_SEG_CONTEXT.SegmentCount",
+	    (err = psc_view_get(v, m, c->va, "_HEAP_SEG_CONTEXT.SegmentCount",
 		       &c->count)))
 		return err;
 	// Units of a page or 64 KB, 256 of them (pool 3.3).
@@ -239,11 +281,11 @@ static bool key_is_proven(const struct psc_pool_view *v, uint64_t heap,
 {
 	uint64_t vs, stored;
 	PSC_ERROR_GUARD struct psc_error *err =
-		offset_of(v, "_SEGMENT_HEAP.VsContext", &vs);
+		psc_view_offset(v, "_SEGMENT_HEAP.VsContext", &vs);
 
 	if (err)
 		return false;
-	err = get(v, m, heap + vs, "_HEAP_VS_CONTEXT.Callbacks.Allocate",
+	err = psc_view_get(v, m, heap + vs, "_HEAP_VS_CONTEXT.Callbacks.Allocate",
 		  &stored);
 	if (err)
 		return false;
@@ -256,7 +298,7 @@ static bool key_of_segment(struct psc_pool_view *v, uint64_t heap,
 			   struct psc_mem *m, uint64_t *key)
 {
 	struct psc_heap h = { .va = heap };
-	struct context c = { 0 };
+	struct psc_seg_context c = { 0 };
 	uint64_t seg, sig;
 	PSC_ERROR_GUARD struct psc_error *err = read_context(v, &h, 0, &c);
 
@@ -305,17 +347,17 @@ static void read_globals(struct psc_pool_view *v, uint64_t state,
 	struct psc_error *err;
 
 	// The manager points to them; the name is the second witness.
-	err = get(v, m, state, "_EX_POOL_HEAP_MANAGER_STATE.HeapManager."
+	err = psc_view_get(v, m, state, "_EX_POOL_HEAP_MANAGER_STATE.HeapManager."
 		  "Globals", &globals);
 	if (err || !psc_mem_is_kernel_va(m, globals)) {
 		psc_error_free(err);
 		err = psc_kernel_symbol(v->k, "RtlpHpHeapGlobals", &globals);
 	}
 	if (!err)
-		err = get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.HeapKey",
+		err = psc_view_get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.HeapKey",
 			  &heap_key);
 	if (!err)
-		err = get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.LfhKey",
+		err = psc_view_get(v, m, globals, "_RTLP_HP_HEAP_GLOBALS.LfhKey",
 			  &lfh_key);
 	if (err) {
 		psc_view_note(v, "heap keys: %s", err->message);
@@ -368,24 +410,31 @@ static struct psc_error *find_keys(struct psc_pool_view *v, uint64_t state,
 
 // --- heaps -------------------------------------------------------------------
 
+/** @return whether the heap can be read all the same. */
 static bool check_signature(struct psc_pool_view *v, uint64_t va,
 			    struct psc_mem *m, enum psc_pool_kind pool)
 {
-	uint64_t sig;
-	struct psc_error *err = get(v, m, va, "_SEGMENT_HEAP.Signature", &sig);
+	uint64_t sig, at = 0;
+	struct psc_error *err = psc_view_offset(v, "_SEGMENT_HEAP.Signature",
+						&at);
 
+	if (!err)
+		err = psc_view_get(v, m, va, "_SEGMENT_HEAP.Signature", &sig);
 	if (err) {
 		psc_view_incomplete(v, "heap", err);
 		return false;
 	}
 	if (sig == PSC_HEAP_SIGNATURE)
 		return true;
+	// Callbacks that decode show a heap whose signature alone is wrong.
+	bool proven = v->info.keys.has_heap &&
+		      key_is_proven(v, va, m, v->info.keys.heap_key);
 	psc_view_fault(v, &(struct psc_fault){
-		.rule = PSC_S1, .va = va, .field_va = va, .bits = 32,
+		.rule = PSC_S1, .va = va, .field_va = va + at, .bits = 32,
 		.expected = PSC_HEAP_SIGNATURE, .found = sig, .pool = pool,
-		.owner = PSC_OWNER_VS });
-	v->info.complete = false;
-	return false;
+		.owner = PSC_OWNER_VS, .repaired = proven });
+	v->info.complete &= proven;
+	return proven;
 }
 
 /** V10: a heap cannot have more free pages than it committed. */
@@ -393,10 +442,10 @@ static void check_units(struct psc_pool_view *v, const struct psc_heap *h,
 			struct psc_mem *m)
 {
 	uint64_t total = 0, free = 0;
-	PSC_ERROR_GUARD struct psc_error *a = get(
+	PSC_ERROR_GUARD struct psc_error *a = psc_view_get(
 		v, m, h->va, "_SEGMENT_HEAP.VsContext.TotalCommittedUnits",
 		&total);
-	PSC_ERROR_GUARD struct psc_error *b = get(
+	PSC_ERROR_GUARD struct psc_error *b = psc_view_get(
 		v, m, h->va, "_SEGMENT_HEAP.VsContext.FreeCommittedUnits",
 		&free);
 
@@ -411,7 +460,7 @@ static void read_delayed(struct psc_pool_view *v, uint64_t va,
 			 struct psc_mem *m)
 {
 	uint64_t at = 0;
-	struct psc_error *err = offset_of(v, "_SEGMENT_HEAP.VsContext."
+	struct psc_error *err = psc_view_offset(v, "_SEGMENT_HEAP.VsContext."
 					  "DelayFreeContext.ListHead", &at);
 
 	// From 26100 on the lists hang on slots whose place is not published.
@@ -436,19 +485,16 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 		v->nomem = true;
 		return;
 	}
-	if (v->info.keys.has_heap &&
-	    !key_is_proven(v, va, m, v->info.keys.heap_key))
-		psc_view_fault(v, &(struct psc_fault){
-			.rule = PSC_S1B, .va = va, .field_va = va,
-			.pool = pool, .owner = PSC_OWNER_VS });
 	for (unsigned int i = 0; i < 2; i++) {
-		struct context c = { .heap_index = (uint32_t)v->heaps.n - 1 };
+		struct psc_seg_context c = { .heap_index = (uint32_t)v->heaps.n - 1 };
 		struct psc_error *err = read_context(v, &heap, i, &c);
 
 		if (err)
 			psc_view_incomplete(v, "segment context", err);
 		else
 			walk_segments(v, &c);
+		if (!err)
+			psc_view_free_ranges(v, &c);
 	}
 	check_units(v, &heap, m);
 	read_delayed(v, va, m);
@@ -462,7 +508,7 @@ static struct psc_error *node_heap(struct psc_pool_view *v, uint64_t state,
 
 	snprintf(path, sizeof(path), "_EX_POOL_HEAP_MANAGER_STATE."
 		 "PoolNode[%u].Heaps[%u]", node, i);
-	return get(v, psc_kernel_mem(v->k), state, path, ret);
+	return psc_view_get(v, psc_kernel_mem(v->k), state, path, ret);
 }
 
 static void read_nodes(struct psc_pool_view *v, uint64_t state,
@@ -536,7 +582,7 @@ static void read_sessions(struct psc_pool_view *v)
 		struct psc_error *err = session_state(v, s, &state);
 
 		if (!err && state)	// 0: a session without a heap
-			err = get(v, s->mem, state,
+			err = psc_view_get(v, s->mem, state,
 				  "_EX_HEAP_SESSION_STATE.PagedHeap", &heap);
 		if (psc_error_catch(&err, PSC_ERR_ABSENT))
 			return;
@@ -595,5 +641,7 @@ struct psc_error *psc_view_segheap(struct psc_pool_view *v)
 	read_nodes(v, state, (unsigned int)nodes, &seen);
 	read_special(v, state, &seen);
 	read_sessions(v);
+	psc_view_callbacks(v);
+	psc_view_unlisted(v);
 	return v->nomem ? &psc_nomem : NULL;
 }

@@ -30,6 +30,7 @@ struct psc_range {
 	uint64_t va, bytes;	/**< Without the guard unit. */
 	unsigned int first, units;
 	bool guard;		/**< One more unit behind is a guard. */
+	bool may_guard;		/**< Says so, whatever its type. */
 };
 
 struct psc_segment {

@@ -7,6 +7,7 @@
 
 #include "base/vec.h"
 #include "pool/layout.h"
+#include "pool/segment.h"
 #include "pool/view.h"
 
 #define PSC_MAX_SESSIONS 256u
@@ -39,6 +40,20 @@ struct psc_segment_ref {
 	uint8_t unit_shift, first_index;
 };
 
+/** A segment context of a heap (pool 3.3). */
+struct psc_seg_context {
+	uint64_t va, mask, list, count;
+	unsigned int unit_shift, first;
+	const struct psc_heap *heap;
+	uint32_t heap_index;
+};
+
+/** A page allocation that the big-page table does not list. */
+struct psc_unlisted {
+	uint64_t va, descriptor;
+	enum psc_pool_kind pool;
+};
+
 struct psc_pool_view {
 	const struct psc_kernel *k;
 	struct psc_view_info info;
@@ -56,6 +71,7 @@ struct psc_pool_view {
 	PSC_VEC(uint64_t) cached;
 	PSC_VEC(struct psc_heap) heaps;
 	PSC_VEC(struct psc_segment_ref) segments;
+	PSC_VEC(struct psc_unlisted) unlisted;
 	PSC_VEC(struct psc_fault) faults;
 	PSC_VEC(char *) notes;
 	bool nomem;
@@ -86,6 +102,28 @@ PSC_NODISCARD struct psc_error *psc_view_sessions(struct psc_pool_view *v);
 void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 		   enum psc_pool_kind pool, int paged, unsigned int node,
 		   uint16_t space, bool special);
+/** Member of an object in one of the view's address spaces; up to 8 bytes. */
+PSC_NODISCARD struct psc_error *
+psc_view_get(const struct psc_pool_view *v, struct psc_mem *m, uint64_t va,
+	     const char *path, uint64_t *ret);
+/** Offset of a member; PSC_ERR_ABSENT when the kernel's types lack it. */
+PSC_NODISCARD struct psc_error *
+psc_view_offset(const struct psc_pool_view *v, const char *path,
+		uint64_t *ret);
+
+// --- what heaps say of themselves, against what lies in them -----------------
+/** S1b: the callbacks of all heaps lie in the kernel. */
+void psc_view_callbacks(struct psc_pool_view *v);
+/** S10: the tree of a context's free ranges. */
+void psc_view_free_ranges(struct psc_pool_view *v,
+			  const struct psc_seg_context *c);
+/** S5: what a range is by its content, where its descriptor says else. */
+void psc_view_range_type(struct psc_pool_view *v,
+			 const struct psc_seg_context *c, uint64_t segment,
+			 struct psc_range *r);
+/** S11: page allocations that the big-page table lost. */
+void psc_view_unlisted(struct psc_pool_view *v);
+
 /** Units for a span of addresses of a classic or special pool. */
 void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
 		      const struct psc_unit *like);

@@ -476,6 +476,46 @@ static void free_chunk(struct walk *w, uint64_t off,
 	give(w, &b);
 }
 
+/** Do chunks that know each other lead from the first to @p end? */
+static bool chunks_fill(const struct walk *w, uint64_t end)
+{
+	struct psc_vs_chunk c = { 0 };
+	uint64_t off = PSC_VS_FIRST;
+
+	for (uint16_t before = 0; off < end; before = c.size) {
+		if (!chunk_at(w->v, off, &c) || !chunk_is_legal(&c, off, end) ||
+		    c.previous != before)
+			return false;
+		off += (uint64_t)c.size * 16;
+	}
+	return off == end;
+}
+
+/**
+ * S9: the size of the header and of the range differ; the chunks tell which
+ * is right. @return where the last chunk ends.
+ */
+static uint64_t true_end(struct walk *w, const struct psc_vs_header *h,
+			 uint64_t bytes)
+{
+	const struct psc_vs *v = w->v;
+	uint64_t end = PSC_VS_FIRST + (uint64_t)h->size * 16;
+	bool filled;
+
+	if (end == bytes || (end < bytes && chunks_fill(w, end)))
+		return end;
+	filled = chunks_fill(w, bytes);
+	// Smaller, and pages are missing: cannot tell.
+	if (!filled && end < bytes)
+		return end;
+	fault(w, (struct psc_fault){
+		.rule = PSC_S9, .va = v->pages.va,
+		.field_va = v->pages.va + v->layout->vs_size, .bits = 16,
+		.expected = (bytes - PSC_VS_FIRST) / 16, .found = h->size,
+		.repaired = filled });
+	return bytes;
+}
+
 /** Offsets of the first chunk and of the end, from the header. */
 static uint64_t begin(struct walk *w)
 {
@@ -488,7 +528,6 @@ static uint64_t begin(struct walk *w)
 		return 0;
 	struct psc_vs_header h =
 		psc_vs_header_decode(v->layout, p, v->pages.va);
-	uint64_t end = PSC_VS_FIRST + (uint64_t)h.size * 16;
 	uint64_t whole = (bytes - PSC_VS_FIRST) / 16;
 	if (!h.signature_ok)
 		fault(w, (struct psc_fault){
@@ -496,13 +535,8 @@ static uint64_t begin(struct walk *w)
 			.field_va = v->pages.va + v->layout->vs_signature,
 			.bits = 15, .expected = (h.size ^ PSC_VS_MAGIC) & 0x7fff,
 			.found = h.signature, .repaired = h.size == whole });
-	else if (end > bytes)
-		fault(w, (struct psc_fault){
-			.rule = PSC_S9, .va = v->pages.va,
-			.field_va = v->pages.va + v->layout->vs_size,
-			.bits = 16, .expected = whole, .found = h.size });
-	if (h.signature_ok && end <= bytes)
-		w->end = end;
+	else
+		w->end = true_end(w, &h, bytes);
 	w->st->overhead += PSC_VS_FIRST + (bytes - w->end);
 	return PSC_VS_FIRST;
 }

@@ -368,7 +368,8 @@ static void rewrite_chunk(struct mk *m, struct mk_args *a)
 			     : 0;
 
 	mk_write64(m, va, (cost | units << 16 | previous << 32 |
-			   (uint64_t)!free << 48) ^ segheap(m)->key ^ va);
+			   (uint64_t)!free << 48) ^
+		       mk_read64(m, mk_symbol(m, "RtlpHpHeapGlobals")) ^ va);
 }
 
 void mk_do_chunk(struct mk *m, struct mk_args *a)
