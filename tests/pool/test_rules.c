@@ -63,11 +63,14 @@ static void enum_and_names_agree(void **state)
 	IS(L10);
 	IS(L18);
 	IS(B6);
+	IS(K4);
 	IS(K6);
 	IS(S9);
+	IS(S11);
+	IS(V11);
 	IS(V12);
 	IS(F8);
-	IS(Q2);
+	IS(Q3);
 #undef IS
 	// A number that is no rule must not read behind the table.
 	assert_non_null(psc_rule_info(PSC_N_RULES)->name);

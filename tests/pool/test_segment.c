@@ -120,22 +120,28 @@ static void reads_a_segment(void **state)
 	check_cover();
 }
 
-/** Each byte that a rule judges, changed: the rule, the unit it names. */
+/** Each byte that a rule judges, changed: the rule, the unit it names, and
+ *  what it should have been; no range is lost. */
 static void one_damage_each(void **state)
 {
 	static const struct {
 		unsigned int unit, byte, value;
 		enum psc_rule rule;
-		bool unknown;	/**< The range is lost. */
+		unsigned int expected;
 	} t[] = {
-		{ 5, 0x18, 0x87, PSC_S5, true },	// an unknown flag
-		{ 23, 0x18, 0xd, PSC_S5, true },	// not a first unit
-		{ 5, 0x1f, 0, PSC_S6, true },
-		{ 23, 0x1f, 234, PSC_S6, true },	// one too many
-		{ 5, 0x00, 0xde, PSC_S7, false },
-		{ 7, 0x1f, 9, PSC_S8, false },
-		{ 25, 0x18, 0xf, PSC_S5, false },	// first, inside another
-		{ 25, 0x18, 0xc, PSC_S5, false },	// free, inside a live one
+		{ 5, 0x18, 0x87, PSC_S5, 0x7 },		// an unknown flag
+		{ 23, 0x18, 0xd, PSC_S5, 0xf },		// not a first unit
+		{ 2, 0x18, 0x2, PSC_S5, 0x3 },		// free, but signed
+		{ 5, 0x1f, 0, PSC_S6, 1 },
+		{ 23, 0x1f, 234, PSC_S6, 16 },		// one too many
+		{ 23, 0x1f, 15, PSC_S6, 16 },		// one short
+		{ 2, 0x1f, 4, PSC_S6, 3 },		// ends in the next
+		{ 5, 0x00, 0xde, PSC_S7, 0xccddccdd },
+		{ 7, 0x1f, 9, PSC_S8, 1 },
+		{ 25, 0x18, 0xf, PSC_S5, 1 },	// first, inside another
+		{ 25, 0x18, 0xc, PSC_S5, 1 },	// free, inside a live one
+		{ 39, 0x18, 0x3, PSC_S5, 2 },	// live, but a node
+		{ 39, 0x1f, 9, PSC_S6, 217 },	// short, and free
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -145,12 +151,25 @@ static void one_damage_each(void **state)
 		check_fault(t[i].rule, t[i].unit);
 		assert_int_equal(faults.f[0].field_va,
 				 faults.f[0].va + t[i].byte);
+		assert_int_equal(faults.f[0].expected, t[i].expected);
+		assert_true(faults.f[0].repaired);
 		check_cover();
-		unsigned int unknown = 0;
+		assert_int_equal(n_ranges, 5);
 		for (unsigned int r = 0; r < n_ranges; r++)
-			unknown += range[r].type == PSC_RANGE_UNKNOWN;
-		assert_int_equal(unknown, t[i].unknown);
+			assert_true(range[r].type != PSC_RANGE_UNKNOWN);
 	}
+}
+
+/** The first flag of a range behind a free one. */
+static void a_range_behind_a_free_one(void **state)
+{
+	healthy();
+	put_range(2, 3, 0x2);
+	desc(5)[0x18] = 0x5;
+	walk();
+	check_fault(PSC_S5, 5);
+	assert_int_equal(faults.f[0].expected, 0x7);
+	assert_int_equal(n_ranges, 5);
 }
 
 static void the_signature_has_two_witnesses(void **state)
@@ -168,6 +187,7 @@ static void a_lost_range_ends_at_the_next_first_unit(void **state)
 {
 	healthy();
 	desc(6)[0x18] = 0xfb;
+	desc(6)[0x1f] = 0;
 	assert_true(walk());
 	assert_int_equal(range[2].type, PSC_RANGE_UNKNOWN);
 	assert_int_equal(range[2].units, 17);
@@ -215,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_segment),
 		cmocka_unit_test(one_damage_each),
+		cmocka_unit_test(a_range_behind_a_free_one),
 		cmocka_unit_test(the_signature_has_two_witnesses),
 		cmocka_unit_test(a_lost_range_ends_at_the_next_first_unit),
 		cmocka_unit_test(missing_header_pages),
