@@ -153,8 +153,8 @@ static bool is_free_rule(enum psc_rule r)
 /** Rules on the heap's own objects: no block lies before those. */
 static bool is_bookkeeping(enum psc_rule r)
 {
-	return r >= PSC_S1 && r <= PSC_S11 && r != PSC_S2 && r != PSC_S3 &&
-	       r != PSC_S9;
+	return (r >= PSC_S1 && r <= PSC_S11 && r != PSC_S2 && r != PSC_S3 &&
+		r != PSC_S9) || r == PSC_V11;
 }
 
 static bool is_header_owner(const struct psc_fault *f)

@@ -4,7 +4,7 @@
 // Documented fixed format: these types are byte-identical in every x64 and
 // ARM64 kernel from 17763 to 22631 (pool 3.4 to 3.7, 3.13).
 const struct psc_heap_layout psc_heap_layout_common = {
-	.vs_bytes = 0x28, .vs_size = 0x20, .vs_signature = 0x22,
+	.vs_bytes = 0x28, .vs_commit = 0x10, .vs_size = 0x20, .vs_signature = 0x22,
 	.lfh_free = 0x20, .lfh_count = 0x22, .lfh_withheld = 0x27,
 	.lfh_offsets = 0x28, .lfh_unit_shift = 0x2c, .lfh_unit_count = 0x2d,
 	.lfh_commit = 0x2e, .lfh_bitmap = 0x30, .lfh_owner = 0x10,

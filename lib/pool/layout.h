@@ -20,7 +20,7 @@
 
 struct psc_heap_layout {
 	// _HEAP_VS_SUBSEGMENT
-	unsigned int vs_bytes, vs_size, vs_signature;
+	unsigned int vs_bytes, vs_commit, vs_size, vs_signature;
 	// _HEAP_LFH_SUBSEGMENT
 	unsigned int lfh_free, lfh_count, lfh_withheld, lfh_offsets;
 	unsigned int lfh_unit_shift, lfh_unit_count, lfh_commit, lfh_bitmap;

@@ -29,6 +29,7 @@ struct psc_error *psc_heap_layout_read(const struct psc_kernel *k,
 		const char *path;
 		unsigned int *to;
 	} need[] = {
+		{ "_HEAP_VS_SUBSEGMENT.CommitBitmap", &l.vs_commit },
 		{ "_HEAP_VS_SUBSEGMENT.Size", &l.vs_size },
 		{ "_HEAP_VS_SUBSEGMENT.Signature", &l.vs_signature },
 		{ "_HEAP_LFH_SUBSEGMENT.FreeCount", &l.lfh_free },

@@ -7,6 +7,9 @@
 /** Blocks above it pass through dynamic lookasides (pool 3.12). */
 #define MIN_LOOKASIDE 0x200u
 
+/** _HEAP_LFH_SUBSEGMENT_OWNER.BucketIndex, behind the flags (pool 3.7). */
+#define OWNER_INDEX 1u
+
 struct walk {
 	const struct psc_lfh *v;
 	const struct psc_sink *s;
@@ -336,22 +339,51 @@ static void check_tail_bits(struct walk *w)
 			.repaired = __builtin_popcountll(want & ~found) == 1 });
 }
 
+/** F7: the owner's class is not the block size. */
+static void check_owner(struct walk *w, const struct psc_lfh_owner *o)
+{
+	const struct psc_lfh_header *h = &w->h;
+	uint64_t va = w->v->pages.va;
+	struct psc_fault f = {
+		.rule = PSC_F7, .va = va,
+		.field_va = va + w->v->layout->lfh_owner, .bits = 64,
+		.expected = o->owner, .found = h->owner, .repaired = true,
+	};
+
+	if (o->owner && o->owner != h->owner) {
+		fault(w, f);
+	} else if (o->owner && o->class_bytes != h->block_bytes) {
+		// The owner is right: it forgot what it owns.
+		f.va = o->owner;
+		f.field_va = o->owner + OWNER_INDEX;
+		f.bits = 8;
+		f.expected = h->block_bytes / 16;
+		f.found = o->class_bytes / 16;
+		fault(w, f);
+	} else if (o->known && o->class_bytes &&
+		   o->class_bytes != h->block_bytes) {
+		f.bits = 16;
+		f.expected = h->block_bytes;
+		f.found = o->class_bytes;
+		f.repaired = false;
+		fault(w, f);
+	}
+}
+
 /** Bits against counters, and the words of the units as second witness. */
 static void check_counts(struct walk *w)
 {
 	const struct psc_lfh_header *h = &w->h;
-	uint32_t refs = 0, class_bytes = 0;
-	bool known = w->v->slot_refs &&
-		     w->v->slot_refs(w->v->slot_ctx, h, w->v->pages.va, &refs,
-				     &class_bytes);
+	struct psc_lfh_owner o = { 0 };
+
+	if (w->v->find_owner)
+		w->v->find_owner(w->v->owner_ctx, h, w->v->pages.va, &o);
+	check_owner(w, &o);
+	bool known = o.known;
+	uint32_t refs = o.refs;
 	uint64_t va = w->v->pages.va;
 	int64_t want = (int64_t)h->count - h->free - refs + h->withheld;
 
-	if (known && class_bytes && class_bytes != h->block_bytes)
-		fault(w, (struct psc_fault){
-			.rule = PSC_F7, .va = va,
-			.field_va = va + w->v->layout->lfh_owner, .bits = 16,
-			.expected = h->block_bytes, .found = class_bytes });
 	// The words of the units are a second witness of the bitmap.
 	if (known && w->set != want && h->commit && h->units > 1 &&
 	    !w->commit_bad) {

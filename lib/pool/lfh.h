@@ -54,6 +54,16 @@ bool psc_lfh_is_sane(const struct psc_heap_layout *l,
 uint32_t psc_lfh_guess(const struct psc_heap_layout *l,
 		       const struct psc_lfh_header *h);
 
+/** Slot or bucket of a subsegment, as far as it could be read. */
+struct psc_lfh_owner {
+	bool known;		/**< It was read: refs hold. */
+	uint32_t refs;		/**< Blocks handed to the slot, still free. */
+	uint32_t class_bytes;	/**< Block size of its class; 0 = none. */
+	/** The owner by the heap's buckets, looked for when the stored one
+	 *  fails; 0 = not found. */
+	uint64_t owner;
+};
+
 struct psc_lfh {
 	const struct psc_heap_layout *layout;
 	struct psc_pages pages;
@@ -64,13 +74,10 @@ struct psc_lfh {
 	unsigned int node;
 	const uint64_t *cached;	/**< Ascending VAs of cached pool headers. */
 	size_t n_cached;
-	/**
-	 * Blocks handed to the owning slot but still free.
-	 * @return false when the owner cannot be read. NULL: unknown.
-	 */
-	bool (*slot_refs)(void *ctx, const struct psc_lfh_header *h,
-			  uint64_t va, uint32_t *refs, uint32_t *class_bytes);
-	void *slot_ctx;
+	/** Looks the owner up. NULL: unknown. */
+	void (*find_owner)(void *ctx, const struct psc_lfh_header *h,
+			   uint64_t va, struct psc_lfh_owner *ret);
+	void *owner_ctx;
 };
 
 void psc_lfh_walk(const struct psc_lfh *v, const struct psc_sink *s,

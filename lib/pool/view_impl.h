@@ -140,6 +140,7 @@ struct psc_worker {
 	const uint8_t **pages;	/**< Page pointers of a unit. */
 	uint8_t *scratch;	/**< Room for copies of a unit's pages. */
 	size_t n_pages;
+	uint64_t not_mapped;	/**< Of the unit's first 64 pages. */
 	struct psc_walk walk;	/**< Its part of the totals. */
 	size_t big;		/**< Cursor into the big allocations. */
 };
@@ -152,6 +153,11 @@ PSC_NODISCARD struct psc_error *psc_worker_unit(struct psc_worker *w,
 /** The totals of one pool of one node; NULL when out of memory. */
 struct psc_span *psc_walk_span(struct psc_walk *w, enum psc_pool_kind pool,
 			       unsigned int node);
+struct psc_lfh_header;
+struct psc_lfh_owner;
+/** find_owner of struct psc_lfh; @p ctx is a worker. */
+void psc_lfh_find_owner(void *ctx, const struct psc_lfh_header *h, uint64_t va,
+			struct psc_lfh_owner *ret);
 void psc_walk_chain_unit(struct psc_worker *w, const struct psc_unit *u);
 
 #endif

@@ -5,6 +5,8 @@
 
 /** Larger requests are page-aligned and have no pool header (pool 3.6). */
 #define MAX_SMALL 0xff0u
+/** Bit of the signature's word: CommitBitmap is not kept (pool 3.6). */
+#define FULL_COMMIT 0x8000u
 
 struct walk {
 	const struct psc_vs *v;
@@ -516,6 +518,25 @@ static uint64_t true_end(struct walk *w, const struct psc_vs_header *h,
 	return bytes;
 }
 
+/** V11: pages that the subsegment counts as committed, but nothing maps. */
+static void check_commit(struct walk *w, const uint8_t *header)
+{
+	const struct psc_vs *v = w->v;
+	const struct psc_heap_layout *l = v->layout;
+	uint64_t bits = psc_le64(header + l->vs_commit) & v->not_mapped;
+
+	if (psc_le16(header + l->vs_signature) & FULL_COMMIT)
+		bits = v->not_mapped;
+	for (; bits && !l->newest; bits &= bits - 1) {
+		uint64_t page = v->pages.va +
+				((uint64_t)__builtin_ctzll(bits)
+				 << PSC_PAGE_SHIFT);
+
+		fault(w, (struct psc_fault){ .rule = PSC_V11, .va = page,
+					     .field_va = page });
+	}
+}
+
 /** Offsets of the first chunk and of the end, from the header. */
 static uint64_t begin(struct walk *w)
 {
@@ -526,6 +547,7 @@ static uint64_t begin(struct walk *w)
 	w->end = bytes;
 	if (!p)
 		return 0;
+	check_commit(w, p);
 	struct psc_vs_header h =
 		psc_vs_header_decode(v->layout, p, v->pages.va);
 	uint64_t whole = (bytes - PSC_VS_FIRST) / 16;

@@ -65,6 +65,10 @@ struct psc_vs {
 	/** Bytes of the big allocation that begins at a page; 0 = none. */
 	uint64_t (*big_bytes)(void *ctx, uint64_t va);
 	void *big_ctx;
+	/** Of the first 64 pages: no memory at all, where there must be some
+	 *  when the subsegment says so (V11). A page that the dump lacks is
+	 *  not one of them. */
+	uint64_t not_mapped;
 	bool weak_previous;	/**< Key bits 32-39 unknown: no V3. */
 };
 

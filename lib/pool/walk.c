@@ -92,6 +92,7 @@ static bool load_pages(struct psc_worker *w, const struct psc_unit *u,
 {
 	if (u->pages > MAX_UNIT_PAGES || !room(w, u->pages))
 		return false;
+	w->not_mapped = 0;
 	for (uint32_t i = 0; i < u->pages; i++) {
 		enum psc_va_status st = psc_mem_page(
 			w->mem[u->space], u->va + (uint64_t)i * PSC_PAGE_SIZE,
@@ -100,8 +101,10 @@ static bool load_pages(struct psc_worker *w, const struct psc_unit *u,
 		if (st != PSC_VA_OK)
 			w->pages[i] = NULL;
 		// Decommitted parts of a range are no pages at all.
-		if (st == PSC_VA_NOT_MAPPED || st == PSC_VA_DEMAND_ZERO)
+		if (st == PSC_VA_NOT_MAPPED || st == PSC_VA_DEMAND_ZERO) {
+			w->not_mapped |= i < 64 ? UINT64_C(1) << i : 0;
 			continue;
+		}
 		s->pages_total++;
 		s->pages_read += st == PSC_VA_OK;
 		s->pages_paged_out += st == PSC_VA_PAGED_OUT;
@@ -145,33 +148,6 @@ static uint64_t big_bytes(void *ctx, uint64_t va)
 	return b && b->va == va ? b->bytes : 0;
 }
 
-/** Low bits of ActiveSubsegment count the blocks a slot holds back. */
-#define REF_MASK 0xfffu
-
-static bool slot_refs(void *ctx, const struct psc_lfh_header *h, uint64_t va,
-		      uint32_t *refs, uint32_t *class_bytes)
-{
-	struct psc_worker *w = ctx;
-	uint64_t active;
-	uint8_t head[2];
-	struct psc_mem *m = w->mem[0];
-
-	if (!h->owner || !psc_mem_is_kernel_va(m, h->owner) ||
-	    psc_mem_read(m, h->owner, head, 2, NULL) != 2)
-		return false;
-	// _HEAP_LFH_SUBSEGMENT_OWNER: IsBucket in bit 0, then BucketIndex.
-	*class_bytes = head[1] <= 0x40 ? head[1] * 16u : 0;
-	*refs = 0;
-	if (head[0] & 1 || !w->v->slot_active)
-		return head[0] & 1;
-	if (psc_mem_read(m, h->owner + w->v->slot_active, &active, 8, NULL) !=
-	    8)
-		return false;
-	if ((active & ~(uint64_t)REF_MASK) == va)
-		*refs = (uint32_t)(active & REF_MASK);
-	return true;
-}
-
 static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 		    struct psc_span *s)
 {
@@ -189,6 +165,8 @@ static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 	struct psc_links links = { w->mem[u->space], w->sink, &s->st };
 	struct psc_sink sink = w->sink->fault && !v->layout.newest
 		? psc_links_sink(&links) : *w->sink;
+	// Paged pool may lack any page; nonpaged pool none that it committed.
+	vs.not_mapped = u->paged ? 0 : w->not_mapped;
 	psc_vs_walk(&vs, &sink, &s->st);
 }
 
@@ -200,7 +178,8 @@ static void walk_lfh(struct psc_worker *w, const struct psc_unit *u,
 		.layout = &v->layout, .pages = { u->va, w->pages, u->pages },
 		.lfh_key = v->info.keys.lfh_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
-		.node = u->node, .slot_refs = slot_refs, .slot_ctx = w,
+		.node = u->node, .find_owner = psc_lfh_find_owner,
+		.owner_ctx = w,
 	};
 
 	lfh.n_cached = cached_in(v, u, &lfh.cached);

@@ -34,15 +34,19 @@ static void healthy(unsigned int size, unsigned int busy)
 	}
 }
 
-static bool no_refs(void *ctx, const struct psc_lfh_header *h, uint64_t va,
-		    uint32_t *refs, uint32_t *class_bytes)
-{
-	*refs = *(uint32_t *)ctx;
-	*class_bytes = h->block_bytes;
-	return true;
-}
-
+static struct psc_lfh_owner owner;
 static uint32_t refs;
+
+/** The owner of the test; without one, a bucket of the right class. */
+static void find_owner(void *ctx, const struct psc_lfh_header *h, uint64_t va,
+		       struct psc_lfh_owner *ret)
+{
+	*ret = owner;
+	if (!owner.known)
+		*ret = (struct psc_lfh_owner){
+			.known = true, .refs = *(uint32_t *)ctx,
+			.class_bytes = h->block_bytes };
+}
 
 static struct psc_lfh lfh(void)
 {
@@ -50,7 +54,7 @@ static struct psc_lfh lfh(void)
 		.layout = &psc_heap_layout_common,
 		.pages = { VA, pages, PAGES }, .lfh_key = LFH_KEY,
 		.cookie = COOKIE, .pool = PSC_POOL_PAGED, .paged = 1,
-		.slot_refs = no_refs, .slot_ctx = &refs,
+		.find_owner = find_owner, .owner_ctx = &refs,
 	};
 }
 
@@ -99,9 +103,53 @@ static void a_slot_holds_free_blocks_back(void **state)
 	assert_int_equal(got.n_faults, 1);
 	assert_int_equal(got.f[0].rule, PSC_F3);
 	assert_false(got.f[0].repaired);
-	v.slot_refs = NULL;	// slot not in the dump: nothing is said
+	v.find_owner = NULL;	// slot not in the dump: nothing is said
 	walk(&v);
 	assert_int_equal(got.n_faults, 0);
+}
+
+/** F7: the pointer, what it points to, or one that nothing explains. */
+static void the_owner_and_its_class(void **state)
+{
+	struct psc_lfh v = lfh();
+
+	healthy(0x60, 20);
+	uint64_t stored = psc_le64(memory + 0x10);
+	owner = (struct psc_lfh_owner){ .known = true, .class_bytes = 0x60,
+					.owner = stored ^ 0x40 };
+	walk(&v);
+	assert_int_equal(got.n_faults, 1);
+	assert_int_equal(got.f[0].rule, PSC_F7);
+	assert_int_equal(got.f[0].va, VA);
+	assert_int_equal(got.f[0].expected ^ got.f[0].found, 0x40);
+	assert_true(got.f[0].repaired);
+	owner.owner = stored;
+	owner.class_bytes = 0x40;
+	walk(&v);
+	assert_int_equal(got.n_faults, 1);
+	assert_int_equal(got.f[0].va, stored);
+	assert_int_equal(got.f[0].expected, 6);
+	assert_int_equal(got.f[0].found, 4);
+	owner.owner = 0;
+	walk(&v);
+	assert_int_equal(got.n_faults, 1);
+	assert_int_equal(got.f[0].va, VA);
+	assert_false(got.f[0].repaired);
+	owner = (struct psc_lfh_owner){ 0 };
+}
+
+/** S9: the range, the geometry and the count agree about the units. */
+static void units_that_are_not_the_ranges(void **state)
+{
+	struct psc_lfh v = lfh();
+
+	healthy(0x60, 50);
+	memory[0x2d] ^= 8;
+	walk(&v);
+	assert_int_equal(got.n_faults, 1);
+	assert_int_equal(got.f[0].rule, PSC_S9);
+	assert_int_equal(got.f[0].expected, PAGES);
+	assert_true(got.f[0].repaired);
 }
 
 static void one_fault(uint64_t off, uint8_t flip, enum psc_rule rule)
@@ -204,6 +252,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_subsegments_of_every_class),
 		cmocka_unit_test(a_slot_holds_free_blocks_back),
+		cmocka_unit_test(the_owner_and_its_class),
+		cmocka_unit_test(units_that_are_not_the_ranges),
 		cmocka_unit_test(finds_each_fault),
 		cmocka_unit_test(freeing_twice_is_seen_twice),
 		cmocka_unit_test(missing_pages),
