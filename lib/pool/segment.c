@@ -301,6 +301,8 @@ bool psc_segment_range_of(const struct psc_segment *s, unsigned int unit,
 		if (!d || !(d[s->layout->desc_flags] & FIRST))
 			return false;
 	}
-	*ret = make_range(s, unit, d);
+	uint8_t flags = flags_are_wrong(s, unit, d) ? true_flags(s, unit, d)
+						    : flags_of(s, d);
+	*ret = make_range(s, unit, range_type(flags), size_of(s, d));
 	return ret->units;
 }
