@@ -36,6 +36,7 @@ static struct psc_error *collect(struct psc_check *c)
 		return err;
 	c->walk = &w->cover;
 	c->sum = &w->tags;
+	c->unbilled = &w->unbilled;
 	psc_faults_join(&c->faults, &w->faults);
 	err = psc_known_tags(c, w->known);
 	if (!err)

@@ -43,6 +43,7 @@ struct psc_check {
 	struct psc_faults faults;
 	const struct psc_walk *walk; /**< What was covered. */
 	const struct psc_tagsum *sum; /**< What the walk found, by tag. */
+	const struct psc_faults *unbilled; /**< What may become Q3. */
 	/** Of sum: tags of blocks that no tag table knows; a few. */
 	PSC_VEC(const struct psc_tagsum_row *) unknown;
 	bool has_bugcheck;

@@ -14,6 +14,8 @@
 
 /** More blocks of unknown tags than that are a tracker that lies. */
 #define MAX_UNKNOWN 64u
+/** So many blocks of a tag that all do the same are its habit. */
+#define MIN_ALIKE 8u
 
 struct psc_known {
 	struct psc_map tags, processes;
@@ -108,6 +110,20 @@ void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
 	if (b->has_header && b->state == PSC_BLOCK_IN_USE &&
 	    !psc_known_process(k, b->process))
 		fault(f, b, PSC_Q2, 8, b->process);
+}
+
+void psc_known_unbilled(const struct psc_known *k, const struct psc_block *b,
+			struct psc_faults *f)
+{
+	struct psc_sink s = psc_faults_sink(f);
+
+	if (b->state == PSC_BLOCK_IN_USE && k->has_processes &&
+	    psc_map_get(&k->processes, b->unbilled))
+		s.fault(s.ctx, &(struct psc_fault){
+			.rule = PSC_Q3, .va = b->va, .field_va = b->va + 3,
+			.bits = 8, .expected = b->pool_type | PSC_PT_QUOTA,
+			.found = b->pool_type, .tag = b->tag, .pool = b->pool,
+			.owner = b->owner });
 }
 
 // --- tags that nobody counts --------------------------------------------------
@@ -287,6 +303,97 @@ static void repair_payer(const struct psc_known *k, struct psc_fault *f)
 	f->repaired = true;
 }
 
+/** One block of a tag differs from all others, and those are many. */
+static bool is_odd_one(uint64_t like_it, uint64_t others)
+{
+	return like_it == 1 && others >= MIN_ALIKE;
+}
+
+/**
+ * A block that was freed and handed out again keeps a payer that no longer
+ * counts (pool 7.8: stale). Only when every other block of its tag bills
+ * somebody has this one lost its bit.
+ */
+static void keep_unbilled(struct psc_check *c)
+{
+	struct psc_sink s = psc_faults_sink(&c->faults);
+
+	for (size_t i = 0; i < c->unbilled->list.n; i++) {
+		const struct psc_fault *f = &c->unbilled->list.v[i];
+		const struct psc_tagsum_row *r = psc_tagsum_find(c->sum,
+								 f->tag);
+
+		if (r && is_odd_one(r->headers - r->billed, r->billed))
+			s.fault(s.ctx, f);
+	}
+}
+
+/** A payer that is none, where no other block of the tag has one: it is the
+ *  quota bit that is wrong. */
+static void repair_bill(const struct psc_check *c, struct psc_fault *f)
+{
+	const struct psc_tagsum_row *r = psc_tagsum_find(c->sum, f->tag);
+	uint8_t type;
+
+	if (f->repaired || !r || !is_odd_one(r->billed, r->headers - 1) ||
+	    psc_mem_read(psc_kernel_mem(c->a->kernel), f->va + 3, &type, 1,
+			 NULL) != 1)
+		return;
+	f->field_va = f->va + 3;
+	f->bits = 8;
+	f->found = type;
+	f->expected = type & ~PSC_PT_QUOTA;
+	f->repaired = true;
+}
+
+/** Do the counters of a tag lack exactly this block of the walk? */
+static bool is_missed(const struct psc_tag_table *t,
+		      const struct psc_tag_counts *counted,
+		      const struct psc_sum *walked, uint64_t bytes)
+{
+	return psc_tag_outstanding(t, counted) ==
+		       (int64_t)walked->blocks + 1 &&
+	       counted->bytes == walked->bytes + bytes;
+}
+
+/**
+ * A free block of a chain whose links are none. When its tag is counted once
+ * more than the walk found blocks, by exactly its bytes, it is live: the bit
+ * that says so is lost.
+ */
+static void repair_live(const struct psc_check *c, struct psc_fault *f,
+			const struct psc_tag_table *t)
+{
+	for (size_t i = 0; i < c->faults.list.n; i++) {
+		if (c->faults.list.v[i].rule == PSC_L11 &&
+		    c->faults.list.v[i].va == f->va)
+			return;	// its neighbour has told already
+	}
+	const struct psc_tag_row *r = psc_tag_find(t, f->tag);
+	const struct psc_tagsum_row *w = psc_tagsum_find(c->sum, f->tag);
+	static const struct psc_tagsum_row none;
+	uint8_t h[8];
+
+	if (!r || psc_mem_read(psc_kernel_mem(c->a->kernel), f->va, h,
+			       sizeof(h), NULL) != sizeof(h) || h[3])
+		return;
+	if (!is_missed(t, &r->nonpaged, w ? &w->nonpaged : &none.nonpaged,
+		       h[2] * 16u))
+		return;
+	f->rule = PSC_L9;	// both links say so: one finding
+	f->field_va = f->va + 3;
+	f->bits = 8;
+	f->found = h[3];
+	f->expected = h[3] | PSC_PT_IN_USE;
+	f->repaired = true;
+}
+
+static bool is_list_fault(const struct psc_fault *f)
+{
+	return f->owner == PSC_OWNER_CHAIN &&
+	       (f->rule == PSC_L9 || f->rule == PSC_L10);
+}
+
 /** Processes that ended are no damage. */
 static void drop_ended(struct psc_faults *f)
 {
@@ -309,8 +416,12 @@ static void repair_tags(struct psc_check *c, const struct psc_known *k)
 		psc_analysis_tag_table(c->a, &t);
 
 	for (size_t i = 0; !err && i < c->faults.list.n; i++) {
-		if (is_tag_fault(&c->faults.list.v[i]))
-			repair_tag(k, &c->faults.list.v[i], t, c->sum);
+		struct psc_fault *f = &c->faults.list.v[i];
+
+		if (is_tag_fault(f))
+			repair_tag(k, f, t, c->sum);
+		else if (is_list_fault(f))
+			repair_live(c, f, t);
 	}
 }
 
@@ -323,10 +434,13 @@ struct psc_error *psc_known_repair(struct psc_check *c,
 	for (size_t i = 0; k->has_processes && i < f->list.n; i++) {
 		struct psc_fault *x = &f->list.v[i];
 
-		if (x->rule == PSC_Q2 || x->rule == PSC_Q1 ||
-		    x->rule == PSC_L14)
-			repair_payer(k, x);
+		if (x->rule != PSC_Q2 && x->rule != PSC_Q1 &&
+		    x->rule != PSC_L14)
+			continue;
+		repair_payer(k, x);
+		repair_bill(c, x);
 	}
+	keep_unbilled(c);
 	if (k->has_tags)
 		repair_tags(c, k);
 	drop_ended(f);

@@ -19,5 +19,8 @@ bool psc_known_process(const struct psc_known *k, uint64_t process);
 /** Adds Q2 to @p f for a block with a header and a payer; thread-safe. */
 void psc_known_payer(const struct psc_known *k, const struct psc_block *b,
 		     struct psc_faults *f);
+/** Adds Q3 to @p f for a block that bills nobody, and yet names a process. */
+void psc_known_unbilled(const struct psc_known *k, const struct psc_block *b,
+			struct psc_faults *f);
 
 #endif

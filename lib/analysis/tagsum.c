@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 #define FIRST_CAP 1024u
+#define QUOTA 0x08u		/* PoolType (pool 1.2) */
 
 static uint32_t hash(uint32_t tag)
 {
@@ -77,6 +78,8 @@ void psc_tagsum_add(struct psc_tagsum *s, const struct psc_block *b)
 		add(&r->cached, b);
 		return;
 	}
+	r->headers += b->has_header;
+	r->billed += b->has_header && b->pool_type & QUOTA;
 	switch (b->pool) {
 	case PSC_POOL_PAGED:
 		add(&r->paged, b);
@@ -129,6 +132,8 @@ void psc_tagsum_join(struct psc_tagsum *s, const struct psc_tagsum *part)
 		join(&r->special, &p->special);
 		join(&r->big, &p->big);
 		join(&r->cached, &p->cached);
+		r->headers += p->headers;
+		r->billed += p->billed;
 	}
 	for (unsigned int i = 0; i < PSC_ARRAY_SIZE(s->big_bytes); i++)
 		s->big_bytes[i] += part->big_bytes[i];

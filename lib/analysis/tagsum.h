@@ -23,6 +23,8 @@ struct psc_tagsum_row {
 	struct psc_sum nonpaged, paged, session, special;
 	struct psc_sum big;	/**< Of the above: big allocations. */
 	struct psc_sum cached;
+	uint64_t headers;	/**< Blocks in use that have a header; */
+	uint64_t billed;	/**< of those, with the quota bit. */
 };
 
 struct psc_tagsum {

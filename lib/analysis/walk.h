@@ -27,6 +27,7 @@ struct psc_walked {
 	/** When the request has the corruption section: faults in no order,
 	 *  and what blocks were held against; else empty and NULL. */
 	struct psc_faults faults;
+	struct psc_faults unbilled; /**< What may become Q3. */
 	struct psc_known *known;
 };
 

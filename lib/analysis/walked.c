@@ -32,7 +32,7 @@ struct psc_error *psc_analysis_view(struct psc_analysis *a,
 /** What one thread of the walk adds to. */
 struct part {
 	struct psc_tagsum tags;
-	struct psc_faults faults;
+	struct psc_faults faults, unbilled;
 	const struct psc_known *known;
 };
 
@@ -43,6 +43,8 @@ static void see_block(void *ctx, const struct psc_block *b)
 	psc_tagsum_add(&p->tags, b);
 	if (b->process)
 		psc_known_payer(p->known, b, &p->faults);
+	else if (b->unbilled)
+		psc_known_unbilled(p->known, b, &p->unbilled);
 }
 
 static void keep_fault(void *ctx, const struct psc_fault *f)
@@ -76,6 +78,8 @@ static void join(struct psc_walked *w, struct part *p)
 	psc_tagsum_free(&p->tags);
 	psc_faults_join(&w->faults, &p->faults);
 	psc_faults_free(&p->faults);
+	psc_faults_join(&w->unbilled, &p->unbilled);
+	psc_faults_free(&p->unbilled);
 }
 
 static struct psc_error *walk(struct psc_analysis *a, struct psc_walked *w)
@@ -129,6 +133,7 @@ void psc_walked_free(struct psc_walked *w)
 	psc_known_free(w->known);
 	psc_tagsum_free(&w->tags);
 	psc_faults_free(&w->faults);
+	psc_faults_free(&w->unbilled);
 	psc_walk_free(&w->cover);
 	free(w);
 }

@@ -46,6 +46,9 @@ struct psc_block {
 	uint8_t pool_type;	/**< Raw header byte; 0 when no header. */
 	bool has_header;
 	uint64_t process;	/**< Decoded EPROCESS of the payer, 0 = none. */
+	/** What ProcessBilled decodes to though the header says that nobody
+	 *  pays: stale, or the quota bit is lost. 0 = no address. */
+	uint64_t unbilled;
 	unsigned int node;
 };
 

@@ -334,6 +334,20 @@ static void check_cached(struct walk *w, unsigned int off,
 		fault(w, PSC_L12, off, 8, 64, want, h->billed, true);
 }
 
+static void set_payer(const struct psc_chain *c,
+		      const struct psc_pool_header *h, struct psc_block *b)
+{
+	uint64_t cookie = c->has_cookie ? c->cookie : 0;
+
+	if (!(h->type & PSC_PT_QUOTA)) {
+		b->unbilled = psc_header_unbilled(h, b->va, cookie);
+		return;
+	}
+	b->process = psc_header_process(h, b->va, cookie);
+	if (!psc_process_is_sane(b->process, PSC_PROCESS_ALIGN_CLASSIC))
+		b->process = 0;
+}
+
 static void emit(struct walk *w, unsigned int off, unsigned int bytes,
 		 const struct psc_pool_header *h)
 {
@@ -348,13 +362,8 @@ static void emit(struct walk *w, unsigned int off, unsigned int bytes,
 	w->st->blocks++;
 	if (h->type & PSC_PT_IN_USE) {
 		w->st->in_use += bytes;
-		if (h->type & PSC_PT_QUOTA && c->check_quota && c->form->wide) {
-			b.process = psc_header_process(
-				h, b.va, c->has_cookie ? c->cookie : 0);
-			if (!psc_process_is_sane(b.process,
-						 PSC_PROCESS_ALIGN_CLASSIC))
-				b.process = 0;
-		}
+		if (c->check_quota && c->form->wide)
+			set_payer(c, h, &b);
 		if ((h->type & (PSC_PT_SESSION | PSC_PT_PAGED)) ==
 		    (PSC_PT_SESSION | PSC_PT_PAGED))
 			b.pool = PSC_POOL_SESSION;

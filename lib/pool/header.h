@@ -99,6 +99,16 @@ static inline bool psc_process_is_sane(uint64_t process, unsigned int align)
 	       (process >> 47 == 0x1ffff && !(process & (align - 1)));
 }
 
+/** psc_header_process() of a block that bills nobody: an address, or 0. */
+static inline uint64_t psc_header_unbilled(const struct psc_pool_header *h,
+					   uint64_t va, uint64_t cookie)
+{
+	uint64_t p = psc_header_process(h, va, cookie);
+
+	return p && p != UINT64_MAX &&
+	       psc_process_is_sane(p, PSC_PROCESS_ALIGN_CLASSIC) ? p : 0;
+}
+
 /**
  * Size class that an allocation of @p bytes (header included) of a segment
  * heap may have: above 0x400 multiples of 0x40, above 0x800 of 0x80

@@ -204,8 +204,12 @@ static void check_busy(struct walk *w, struct psc_block *b,
 static void check_quota(struct walk *w, struct psc_block *b,
 			const struct psc_pool_header *h)
 {
-	if (!(h->type & PSC_PT_QUOTA) || !w->v->cookie || !b->has_header)
+	if (!w->v->cookie || !b->has_header)
 		return;
+	if (!(h->type & PSC_PT_QUOTA)) {
+		b->unbilled = psc_header_unbilled(h, b->va, w->v->cookie);
+		return;
+	}
 	b->process = psc_header_process(h, b->va, w->v->cookie);
 	if (psc_process_is_sane(b->process, PSC_PROCESS_ALIGN))
 		return;

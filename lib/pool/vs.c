@@ -342,6 +342,8 @@ static bool check_header(struct walk *w, struct psc_block *b, bool exact,
 			header_fault(w, PSC_Q1, b, 8, 0, 0, b->process);
 			b->process = 0;
 		}
+	} else if (w->v->cookie) {
+		b->unbilled = psc_header_unbilled(h, b->va, w->v->cookie);
 	}
 	return true;
 }
