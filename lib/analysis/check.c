@@ -171,34 +171,6 @@ static void read_scene(const struct psc_check *c, struct psc_scene *s)
 				     NULL) == PSC_SCENE_BEHIND;
 }
 
-/** Is a lock held of which only this is known: it is not 0 then? */
-static bool is_locked(const struct psc_check *c, const char *name)
-{
-	uint64_t lock = 0;
-	PSC_ERROR_GUARD struct psc_error *err =
-		psc_kernel_global(c->a->kernel, name, 4, &lock);
-
-	return !err && lock;
-}
-
-/** Was the lock of the place's heap, or of the table of big allocations, held:
- *  an update in flight (pool 7.9)? */
-static bool is_busy(const struct psc_check *c, const struct psc_fault *f)
-{
-	struct psc_place p;
-	uint64_t lock = 0;
-
-	if (f->owner == PSC_OWNER_BIG)
-		return f->rule >= PSC_B1 && f->rule <= PSC_B9 &&
-		       is_locked(c, "ExpLargePoolTableLock");
-	psc_pool_locate(c->view, f->va, &p);
-	if (!p.heap)
-		return false;
-	PSC_ERROR_GUARD struct psc_error *err = psc_kernel_get(
-		c->a->kernel, p.heap, "_SEGMENT_HEAP.VsContext.Lock", &lock);
-	return !err && lock;
-}
-
 static void fault_texts(struct psc_value *evidence, const struct psc_scene *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
@@ -233,7 +205,7 @@ static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
 	struct psc_scene s = { .f = f, .n = n };
 
 	s.bugcheck = named_by_bugcheck(c, f);
-	s.busy = is_busy(c, f);
+	s.lock = psc_check_lock(c, f);
 	read_scene(c, &s);
 	struct psc_judgement j = psc_judge(&s, NULL);
 	if (!j.corrupt && !c->a->req->suspect && !c->a->req->all) {

@@ -79,6 +79,10 @@ PSC_NODISCARD struct psc_error *psc_known_tags(struct psc_check *c,
 PSC_NODISCARD struct psc_error *psc_known_repair(struct psc_check *c,
 						 const struct psc_known *k);
 
+/** The lock that guards what @p f compares, in words, when it was held;
+ *  else NULL (pool 7.9). */
+const char *psc_check_lock(const struct psc_check *c,
+			   const struct psc_fault *f);
 /** A finding's suspect, its driver and payer, and hardware verdict. */
 void psc_check_blame(struct psc_check *c, struct psc_value *o,
 		     const struct psc_judgement *j);

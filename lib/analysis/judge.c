@@ -132,10 +132,9 @@ static bool is_proven(const struct psc_scene *s, struct psc_value *evidence)
 			    "place");
 		proven = true;
 	}
-	if (proven && s->busy && !s->bugcheck && s->n == 1 &&
-	    !is_one_bit(s->f)) {
-		psc_add_str(evidence, "but the lock of its heap was held: an "
-			    "update may have been in flight");
+	if (s->lock && !s->bugcheck && s->n == 1 && !is_one_bit(s->f)) {
+		psc_add_strf(evidence, "but %s was held: an update may have "
+			     "been in flight", s->lock);
 		return false;
 	}
 	return proven;

@@ -41,7 +41,9 @@ struct psc_scene {
 	uint8_t behind[PSC_SCENE_BEHIND]; /**< Bytes from f->va on. */
 	bool has_before, has_behind;
 	bool bugcheck;		/**< A bug-check parameter names the place. */
-	bool busy;		/**< A lock was held: an update in flight. */
+	/** Lock that guards the place, when it was held: an update may have
+	 *  been in flight. Else NULL. */
+	const char *lock;
 };
 
 struct psc_judgement {

@@ -73,6 +73,7 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 	}
 	if (s) {
 		p.segment = s->va;
+		p.context = s->context;
 		p.heap = v->heaps.v[s->heap].va;
 	}
 	for (size_t i = 0; i < v->spaces.n && !p.found; i++) {

@@ -116,7 +116,8 @@ struct psc_place {
 	bool is_big;
 	struct psc_big big;
 	struct psc_unit unit;
-	uint64_t heap, segment;	/**< Segment design; 0 = not known. */
+	/** Segment design; 0 = not known. */
+	uint64_t heap, segment, context;
 	enum psc_va_status status; /**< Of the address's page. */
 };
 void psc_pool_locate(struct psc_pool_view *v, uint64_t va,

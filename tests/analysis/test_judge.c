@@ -64,7 +64,7 @@ static void a_repair_convicts(void **state)
 
 	assert_true(psc_judge(&s, NULL).corrupt);
 	// An update in flight is no damage, a flipped bit is.
-	s.busy = true;
+	s.lock = "the lock of its heap";
 	assert_false(psc_judge(&s, NULL).corrupt);
 	f.found = 0x31;
 	assert_true(psc_judge(&s, NULL).corrupt);

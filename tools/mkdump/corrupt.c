@@ -60,6 +60,7 @@ static void expect(struct mk *m, struct mk_args *a)
 	copy_text(a, o, "severity");
 	copy_text(a, o, "cause");
 	copy_text(a, o, "suspect");
+	copy_text(a, o, "evidence");
 	json_object_array_add(list, o);
 }
 
