@@ -388,12 +388,16 @@ static void check_counts(struct walk *w)
 	uint64_t va = w->v->pages.va;
 	int64_t want = (int64_t)h->count - h->free - refs + h->withheld;
 
-	// The words of the units are a second witness of the bitmap.
-	if (known && w->set != want && h->commit && h->units > 1 &&
-	    !w->commit_bad) {
-		uint64_t free = (uint64_t)(h->free + want - w->set);
-		bool one_bit = __builtin_popcountll(free ^ h->free) == 1;
+	uint64_t free = (uint64_t)(h->free + want - w->set);
+	bool one_bit = __builtin_popcountll(free ^ h->free) == 1;
+	// The words of the units are a second witness of the bitmap. Without
+	// them: one bit of FreeCount, but of no single block.
+	bool bitmap_ok = !w->commit_bad &&
+			 ((h->commit && h->units > 1) ||
+			  (one_bit && !refs && free + 1 != h->free &&
+			   free != h->free + 1));
 
+	if (known && w->set != want && bitmap_ok) {
 		fault(w, (struct psc_fault){
 			.rule = PSC_F3, .va = va,
 			.field_va = va + w->v->layout->lfh_free, .bits = 16,

@@ -36,7 +36,7 @@ def differences(found, want):
     left, missing = list(found), []
     for w in want:
         match = [f for f in left if f["rule"] == w["rule"] and
-                 w["address"] in ("0x0", f["address"])]
+                 w["address"] == f["address"]]
         if not match:
             missing.append(f"{w['rule']} at {w['address']} not found")
             continue

@@ -153,8 +153,9 @@ def flips(count, first):
                 key = block["kind"], block["state"], field
                 table[key][verdict] += 1
                 done += 1
-                if verdict in ("elsewhere", "other") and verbose or \
-                        verdict == "nothing" and key in MUST:
+                unseen = verdict == "nothing" and (
+                    key in MUST or verbose and field != "ProcessBilled")
+                if unseen or verdict in ("elsewhere", "other") and verbose:
                     print(verdict, family, first + done, key, hex(va), bit,
                           block, [(f["rule"], f["address"], f["cause"],
                                    f["expected"], f["found"])
