@@ -10,8 +10,8 @@ static const uint8_t *page(void *ctx, uint64_t pfn, uint8_t *scratch)
 	return psc_dump_page(ctx, pfn, scratch);
 }
 
-// How well page tables fit: the module list's head must be readable, and its
-// first entry must point back to it.
+// How well page tables fit: a list's head must be readable, and its first
+// entry must point back to it.
 static unsigned int fit(const struct psc_paging *p,
 			const struct psc_phys *phys, uint64_t head)
 {
@@ -32,6 +32,15 @@ static unsigned int fit(const struct psc_paging *p,
 	return score;
 }
 
+// One of the two heads may be left out, or its page.
+static unsigned int fit_both(const struct psc_paging *p,
+			     const struct psc_phys *phys,
+			     const struct psc_dump_header *h)
+{
+	return fit(p, phys, h->loaded_module_list) +
+	       fit(p, phys, h->active_process_head);
+}
+
 // LA57 kernels are recognised by a walk that works: everything else that
 // tells (KDBG, KPRCB, the image's name) lies behind the page tables.
 static enum psc_paging_mode x64_mode(const struct psc_dump_header *h,
@@ -43,8 +52,7 @@ static enum psc_paging_mode x64_mode(const struct psc_dump_header *h,
 	struct psc_paging five = four;
 
 	five.mode = PSC_PAGING_X64_LA57;
-	return fit(&five, phys, h->loaded_module_list) >
-	       fit(&four, phys, h->loaded_module_list)
+	return fit_both(&five, phys, h) > fit_both(&four, phys, h)
 		? PSC_PAGING_X64_LA57 : PSC_PAGING_X64;
 }
 
@@ -70,6 +78,7 @@ static struct psc_error *paged(const struct psc_dump *dump,
 		p.mode = x64_mode(h, &phys);
 		break;
 	}
+	p.phys_end = psc_dump_pfn_limit(dump) << PSC_PAGE_SHIFT;
 	// Kernels since August 2018; the kernel's own types correct it later.
 	p.swizzled = h->is64;
 	return psc_mem_new_paged(&p, &phys, ret);

@@ -62,6 +62,9 @@ struct psc_paging {
 	/** Bits set in stored non-valid PTEs whose bit 4 is clear (L1TF);
 	 *  0 = none. */
 	uint64_t invalid_pte_mask;
+	/** Physical addresses of stored pages end here; 0 = not known. Only
+	 *  used where the mask is not known. */
+	uint64_t phys_end;
 	/** Software PTE layout: true = SwizzleBit at 4, fields of patched kernels
 	 *  (facts dump-format 4.5); false = unpatched. */
 	bool swizzled;

@@ -44,6 +44,21 @@ static void software(struct psc_soft_pte *ret, const struct psc_paging *p,
 	// a freed page, not a place in a page file (real-pool 4).
 }
 
+// The bit that Intel machines set where the mask is not known. An address that
+// lies in memory without it and behind all memory with it had it set.
+#define COMMON_INVALID_BIT (1ULL << 45)
+
+static uint64_t transition_pa(const struct psc_paging_scheme *s,
+			      const struct psc_paging *p, uint64_t e)
+{
+	uint64_t pa = e & s->transition_mask;
+
+	return p->swizzled && !p->invalid_pte_mask && !(e & PTE_SWIZZLE) &&
+	       p->phys_end && pa >= p->phys_end &&
+	       (pa & ~COMMON_INVALID_BIT) < p->phys_end
+		? pa & ~COMMON_INVALID_BIT : pa;
+}
+
 struct psc_soft_pte psc_soft_pte(const struct psc_paging_scheme *s,
 				 const struct psc_paging *p, uint64_t entry)
 {
@@ -58,7 +73,7 @@ struct psc_soft_pte psc_soft_pte(const struct psc_paging_scheme *s,
 			ret.protection = e >> 11 & 0x1f;
 	} else if (e & PTE_TRANSITION) {
 		ret.kind = PSC_SOFT_TRANSITION;
-		ret.address = e & s->transition_mask;
+		ret.address = transition_pa(s, p, e);
 	} else {
 		software(&ret, p, s->pte, e);
 	}

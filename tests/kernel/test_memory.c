@@ -21,6 +21,23 @@ static void five_levels_are_recognised(void **state)
 	fk_free(&f);
 }
 
+// A header that leaves one list out: the other tells.
+static void five_levels_by_processes(void **state)
+{
+	uint64_t links = 0xff11800000001000;
+
+	fk_init(&f);
+	fake_free(&f.m);
+	fake_init(&f.m, true);
+	f.kdbg = 0;
+	fk_list_head(&f, f.processes);
+	fk_list_add(&f, f.processes, f.processes, links);
+	f.modules = 0;
+	fk_open(&f, NULL);
+	assert_int_equal(psc_mem_paging(f.mem)->mode, PSC_PAGING_X64_LA57);
+	fk_free(&f);
+}
+
 static void four_levels_otherwise(void **state)
 {
 	fk_init(&f);
@@ -53,6 +70,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(five_levels_are_recognised),
+		cmocka_unit_test(five_levels_by_processes),
 		cmocka_unit_test(four_levels_otherwise),
 		cmocka_unit_test(contradiction_is_told),
 	};

@@ -52,6 +52,30 @@ static void arm64_values(void **state)
 	assert_int_equal(p.address, 0x13bcbe000);
 }
 
+// No mask known: the common bit, where the address cannot be memory.
+static void mask_not_known(void **state)
+{
+	struct psc_paging p = {
+		.mode = PSC_PAGING_X64, .swizzled = true,
+		.phys_end = 1ULL << 33,
+	};
+	const struct psc_paging_scheme *s = psc_paging_scheme(p.mode);
+	const uint64_t bit = 1ULL << 45;
+
+	assert_int_equal(psc_soft_pte(s, &p, bit | 0x166b7880).address,
+			 0x166b7000);
+	assert_int_equal(psc_soft_pte(s, &p, 0x166b7880).address, 0x166b7000);
+	// Stored as it was (bit 4), outside of memory without the bit too, or
+	// a machine as large as that.
+	assert_true(psc_soft_pte(s, &p, bit | 0x166b7890).address ==
+		    (bit | 0x166b7000));
+	assert_true(psc_soft_pte(s, &p, bit | 0x266b7880 | 1ULL << 34).address ==
+		    (bit | 0x266b7000 | 1ULL << 34));
+	p.phys_end = 1ULL << 46;
+	assert_true(psc_soft_pte(s, &p, bit | 0x166b7880).address ==
+		    (bit | 0x166b7000));
+}
+
 static void other_kinds(void **state)
 {
 	assert_int_equal(x64(0).kind, PSC_SOFT_NONE);
@@ -126,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_values),
 		cmocka_unit_test(arm64_values),
+		cmocka_unit_test(mask_not_known),
 		cmocka_unit_test(other_kinds),
 		cmocka_unit_test(unpatched_layout),
 		cmocka_unit_test(unswizzle),
