@@ -158,13 +158,21 @@ static bool take_pattern(const char *line, const char *end, char pattern[4])
 	return text_end - line <= 4;
 }
 
+// Comments begin with `rem`. Tags tell upper from lower case, so RemX is one.
+static bool is_comment(const char *line, const char *end)
+{
+	return strncmp(line, "rem", 3) == 0 ||
+	       (strncasecmp(line, "rem", 3) == 0 &&
+		(end - line == 3 || line[3] == ' ' || line[3] == '\t'));
+}
+
 static struct psc_error *parse_line(struct psc_pooltags *t, const char *line,
 				    const char *end)
 {
 	struct entry e = { 0 };
 	const char *binary, *binary_end, *text_end;
 
-	if (end - line < 3 || strncasecmp(line, "rem", 3) == 0 ||
+	if (end - line < 3 || is_comment(line, end) ||
 	    !take_pattern(line, end, e.pattern))
 		return NULL;
 	binary = skip_blanks(separator(line, end, &text_end) + 1, end);

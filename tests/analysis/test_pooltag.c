@@ -11,6 +11,8 @@
 
 static const char list[] =
 	"rem a comment - with - hyphens\r\n"
+	"REM - a.sys - a comment too\r\n"
+	"RemX - b.sys - a tag\r\n"
 	"\r\n"
 	"<unknown>\r\n"
 	"G??? - win32k.sys - graphics\r\n"
@@ -43,7 +45,7 @@ static void syntax(void **state)
 	struct psc_pooltags *t;
 
 	CHECK_OK(psc_pooltags_parse(list, strlen(list), &t));
-	assert_int_equal(psc_pooltags_count(t), 13);
+	assert_int_equal(psc_pooltags_count(t), 14);
 	assert_null(find(t, "AtC ").binary);
 	assert_string_equal(find(t, "AtC ").description,
 			    "IDE disk configuration");
@@ -54,6 +56,8 @@ static void syntax(void **state)
 	assert_string_equal(find(t, "NtxF").binary, "ntfs.sys");
 	assert_string_equal(find(t, "SmNp").binary, "nt!store or rdyboost.sys");
 	assert_string_equal(find(t, "Only").binary, "lonely.sys");
+	assert_string_equal(find(t, "RemX").binary, "b.sys");
+	assert_string_equal(find(t, "REM ").description, "(none)");
 	assert_string_equal(find(t, "Only").description, "");
 	assert_string_equal(find(t, "ends").description, "without newline");
 	psc_pooltags_free(t);
