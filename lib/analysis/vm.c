@@ -183,6 +183,16 @@ static struct psc_error *read_vm(struct psc_analysis *a, struct psc_vm *vm)
 		read_triage(t, vm);
 		return NULL;
 	}
+	if (err && t && t->has_mm) {
+		psc_error_free(err);
+		return psc_error_new(PSC_ERR_ABSENT, "%s: a triage dump; of the "
+				     "memory counters it holds usage and limit "
+				     "of both pools and of commit, which "
+				     "`poolscope report' shows: ask for a "
+				     "kernel or automatic memory dump "
+				     "(MEMORY.DMP)",
+				     psc_dump_path(a->dump));
+	}
 	if (err && psc_dump_why_no_pages(a->dump))
 		return err;
 	read_all(a, vm);

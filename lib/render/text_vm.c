@@ -372,6 +372,8 @@ static void regions(const struct text *t, const struct psc_value *vm)
 {
 	const struct psc_value *list = psc_get(vm, "regions");
 
+	if (psc_get_str(vm, "regions_error"))
+		return;		// the remarks say why
 	fputs("\nSystem Region               Base Address    NumberOfBytes\n\n",
 	      t->out);
 	for (size_t i = 0; i < psc_count(list); i++) {

@@ -3,6 +3,7 @@
 """Incomplete dumps: what is there is right, what is not is counted, and the
 exit status says so."""
 import tempfile
+from pathlib import Path
 
 import report_test
 import truth
@@ -111,6 +112,28 @@ def page_files():
         assert "page files are missing" in run("vm", dump).stdout
 
 
+def seven_counters_of_a_triage_dump():
+    """A kernel-generated one holds usage and limits (dump-format 6.3)."""
+    with tempfile.TemporaryDirectory() as folder:
+        dump, _ = machine(folder, [""], kind=4)
+        data = bytearray(Path(dump).read_bytes())
+        mm = int.from_bytes(data[0x2014:0x2018], "little")
+        assert mm, "no DUMP_MM_STORAGE"
+        data[0x1038:0x103c] = (0xdff).to_bytes(4, "little")
+        for i in range(7):
+            at = mm + 0x18 + 8 * i
+            data[at:at + 8] = (1000 + i).to_bytes(8, "little")
+        Path(dump).write_bytes(data)
+        vm = report("report", dump, "--all", status=(3,))["vm"]
+        assert [vm[name]["pages"] for name in (
+            "nonpaged_pool_max", "nonpaged_pool_usage", "paged_pool_max",
+            "paged_pool_usage", "committed", "peak_commit",
+            "commit_limit")] == list(range(1000, 1007))
+        assert vm["available"] is None
+        done = run("vm", dump)
+        assert done.returncode == 1 and "`poolscope report'" in done.stderr
+
+
 def unknown_kernel():
     with tempfile.TemporaryDirectory() as folder:
         dump, want = machine(
@@ -126,4 +149,5 @@ def unknown_kernel():
 
 report_test.main([whole, a_tag_table_page_is_not_in_the_file,
                   a_page_that_windows_paged_out_is_normal, truncated,
-                  damaged_lists, page_files, unknown_kernel])
+                  damaged_lists, page_files,
+                  seven_counters_of_a_triage_dump, unknown_kernel])

@@ -374,10 +374,14 @@ static void sessions_that_are_missing(void **state)
 	struct psc_report *r;
 
 	CHECK_OK(psc_report_new(&r));
-	struct psc_value *vm = vm_of(r, 5, p);
+	struct psc_value *vm = vm_of(r, 0x25, p);
 	psc_set_str(vm, "sessions_error", "nobody knows");
+	psc_set_array(vm, "regions");
+	psc_set_str(vm, "regions_error", "no table");
 	char *text = rendered(r, "vm");
 	assert_null(strstr(text, "Session Summary"));
+	assert_null(strstr(text, "System Region"));
+	assert_non_null(strstr(text, "poolscope: no regions: no table\n"));
 	assert_non_null(strstr(text, "poolscope: no sessions: nobody knows\n"));
 	free(text);
 	psc_set_bool(vm, "quota", true);
