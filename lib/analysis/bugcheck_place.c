@@ -87,7 +87,7 @@ static unsigned int facts_of(const struct psc_check *c,
 }
 
 void psc_checks_of_block(const struct psc_check *c, const struct psc_block *b,
-			 struct psc_value *list)
+			 struct psc_checks *ret)
 {
 	unsigned int facts = facts_of(c, b);
 	enum psc_block_owner owner =
@@ -98,7 +98,20 @@ void psc_checks_of_block(const struct psc_check *c, const struct psc_block *b,
 
 		if (made[i].owner == owner && made[i].when & facts & ANY_STATE &&
 		    (facts & need) == need)
-			psc_add_str(list, psc_rule_info(made[i].rule)->name);
+			ret->rule[made[i].rule] = true;
+	}
+}
+
+static void set_checks(const struct psc_check *c, const struct psc_block *b,
+		       struct psc_value *list)
+{
+	struct psc_checks checks = { 0 };
+
+	psc_checks_of_block(c, b, &checks);
+	for (unsigned int i = 0; i < PSC_N_RULES; i++) {
+		if (checks.rule[i])
+			psc_add_str(list,
+				    psc_rule_info((enum psc_rule)i)->name);
 	}
 }
 
@@ -270,7 +283,7 @@ struct psc_error *psc_bugcheck_place(struct psc_check *c, struct psc_value *o,
 	size_t n_rules = set_rules(c, o, &s);
 	struct psc_value *checks = psc_set_array(o, "checks");
 	if (s.found)
-		psc_checks_of_block(c, &s.block, checks);
+		set_checks(c, &s.block, checks);
 	psc_set_str(o, "verdict", verdict(&p, &s, n_rules,
 					  psc_count(checks)));
 	psc_set_str(o, "part", part_of(&p, va, &start, &bytes));

@@ -16,8 +16,8 @@
 PSC_NODISCARD struct psc_error *
 psc_bugcheck_place(struct psc_check *c, struct psc_value *o, uint64_t va);
 
-/** What can be checked of a block in this dump: names of rules. */
+/** Add what is checked of a block in this dump. */
 void psc_checks_of_block(const struct psc_check *c, const struct psc_block *b,
-			 struct psc_value *list);
+			 struct psc_checks *made);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/bugcheck.h"
+#include "analysis/small_dump.h"
 #include "analysis/walk.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
@@ -38,6 +39,7 @@ static struct psc_error *collect(struct psc_check *c)
 	c->sum = &w->tags;
 	c->unbilled = &w->unbilled;
 	psc_faults_join(&c->faults, &w->faults);
+	psc_small_dump_faults(c);
 	err = psc_known_tags(c, w->known);
 	if (!err)
 		err = psc_check_tags(c);
@@ -284,6 +286,8 @@ static struct psc_error *run(struct psc_check *c)
 		judge_all(c);
 	psc_set_uint(o, "suspects_not_shown", c->suspects);
 	struct psc_error *err = psc_check_set_bugcheck(c);
+	if (!err)
+		err = psc_check_small_dump(c, pages);
 	psc_check_sum_up(c);
 	if (!c->walk->complete)
 		c->a->lower_bound = true;

@@ -37,6 +37,11 @@ struct psc_named {
 	char what[PSC_NAMED_TEXT]; /**< "parameter 2". */
 };
 
+/** Which rules were tested on some block at least. */
+struct psc_checks {
+	bool rule[PSC_N_RULES];
+};
+
 struct psc_check {
 	struct psc_analysis *a;
 	struct psc_pool_view *view;

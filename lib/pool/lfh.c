@@ -20,6 +20,7 @@ struct walk {
 	uint32_t unit_busy;	/**< Busy, not withheld, in this unit. */
 	uint32_t unit;
 	uint32_t commit_bad;	/**< Units whose word disagrees. */
+	bool bits_missing;	/**< A word of the bitmap is not there. */
 	struct psc_block prev;
 };
 
@@ -282,13 +283,15 @@ static bool crosses_page(uint64_t off, uint64_t bytes)
 	return (off & (PSC_PAGE_SIZE - 1)) + bytes > PSC_PAGE_SIZE;
 }
 
-/** Bitmap word @p i; missing reads as all free. */
-static uint64_t word_at(const struct walk *w, uint32_t i)
+/** Bitmap word @p i. @return false: missing. */
+static bool word_at(struct walk *w, uint32_t i, uint64_t *ret)
 {
 	const uint8_t *p = psc_pages_at(&w->v->pages,
 					w->v->layout->lfh_bitmap + 8 * i, 8);
 
-	return p ? psc_le64(p) : 0;
+	*ret = p ? psc_le64(p) : 0;
+	w->bits_missing |= !p;
+	return p;
 }
 
 static void each_block(struct walk *w)
@@ -296,13 +299,18 @@ static void each_block(struct walk *w)
 	const struct psc_lfh_header *h = &w->h;
 	unsigned int bits = w->v->layout->lfh_bits, per = 64 / bits;
 	uint64_t word = 0;
+	bool known = false;
 
 	for (uint32_t i = 0; i < h->blocks; i++, word >>= bits) {
 		uint64_t off = h->first + (uint64_t)i * h->block_bytes;
 		unsigned int pair;
 
 		if (i % per == 0)
-			word = word_at(w, i / per);
+			known = word_at(w, i / per, &word);
+		if (!known) {	// busy or free: nobody knows
+			w->st->missing += h->block_bytes;
+			continue;
+		}
 		pair = (unsigned int)word & ((1u << bits) - 1);
 		w->set += pair & 1;
 		if (pair == 2)
@@ -330,7 +338,10 @@ static void check_tail_bits(struct walk *w)
 
 	if (!used)
 		return;
-	uint64_t want = ~UINT64_C(0) << used, found = word_at(w, last) & want;
+	uint64_t want = ~UINT64_C(0) << used, found;
+	if (!word_at(w, last, &found))
+		return;
+	found &= want;
 	// Only bit 0 of a pair is known to be set.
 	if (bits == 2)
 		want &= UINT64_C(0x5555555555555555);
@@ -549,5 +560,6 @@ void psc_lfh_walk(const struct psc_lfh *v, const struct psc_sink *s,
 	st->overhead += w.h.first;
 	each_block(&w);
 	check_tail_bits(&w);
-	check_counts(&w);
+	if (!w.bits_missing)
+		check_counts(&w);
 }

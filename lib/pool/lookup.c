@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "pool/partial.h"
+#include "pool/parts.h"
 
 static const struct psc_unit *unit_at(const struct psc_pool_view *v,
 				      uint16_t space, uint64_t va)
@@ -67,7 +68,11 @@ void psc_pool_locate(struct psc_pool_view *v, uint64_t va,
 
 	p.status = psc_mem_translate(v->spaces.v[0].mem, va).status;
 	if (v->info.partial) {	// pieces of memory: any may hold blocks
+		const struct psc_part *part = psc_part_at(v, va);
+
 		p.found = p.status == PSC_VA_OK;
+		if (part)
+			p.unit = psc_part_unit(part);
 		*ret = p;
 		return;
 	}

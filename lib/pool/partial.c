@@ -9,7 +9,7 @@
 #include "pool/chain.h"
 #include "pool/header.h"
 #include "pool/lfh.h"
-#include "pool/vs.h"
+#include "pool/parts.h"
 
 #define KERNEL_HALF UINT64_C(0xffff800000000000)
 /** Triage dumps are small; a bigger sparse memory is looked at in part. */
@@ -25,12 +25,17 @@ struct scan {
 	const struct psc_sink *sink;
 	struct psc_walk *walk;
 	uint64_t skip_to;	/**< Inside a block that was given out. */
+	/** Blocks of subsegments that are known in part, ascending. */
+	PSC_VEC(struct psc_block) known;
+	size_t next_known;	/**< First that was not given out. */
+	bool nomem;
 };
 
 static void scan_guard(struct scan *s)
 {
 	psc_modules_free(s->mods);
 	psc_mem_free(s->m);
+	psc_vec_free(&s->known);
 }
 
 struct psc_error *psc_view_partial(struct psc_pool_view *v)
@@ -59,7 +64,7 @@ struct psc_error *psc_view_partial(struct psc_pool_view *v)
 	if (!v->info.keys.has_heap)
 		psc_view_note(v, "too few headers to recover the heap key: "
 			      "no block is confirmed by its heap");
-	return NULL;
+	return psc_parts_find(v);
 }
 
 static bool read_at(struct scan *s, uint64_t va, void *buf, size_t n)
@@ -67,33 +72,14 @@ static bool read_at(struct scan *s, uint64_t va, void *buf, size_t n)
 	return psc_mem_read(s->m, va, buf, n, NULL) == n;
 }
 
-/** Is the chunk at @p c one that holds a block of @p bytes at @p va? */
-static bool chunk_holds(struct scan *s, uint64_t c, uint64_t va,
-			uint64_t bytes)
-{
-	uint64_t key = s->v->info.keys.heap_key, want;
-	uint8_t b[16];
-
-	if (!read_at(s, c, b, sizeof(b)))
-		return false;
-	struct psc_vs_chunk k = psc_vs_decode(psc_le64(b), psc_le32(b + 8), c,
-					      key);
-	if (s->v->info.keys.heap_mask != UINT64_MAX)
-		k.previous = 0;
-	if (k.rest || k.allocated != 1 || k.cost || k.size < 2 || k.word >> 9)
-		return false;
-	unsigned int slack = k.word & 0x100 ? 0x10 : 0;
-	return psc_vs_block(c, k.size, slack, &want) == va && want == bytes;
-}
-
 static bool in_vs(struct scan *s, uint64_t va, uint64_t bytes)
 {
 	if (!s->v->info.keys.has_heap)
 		return false;
-	if (chunk_holds(s, va - 0x10, va, bytes))
+	if (psc_chunk_holds(s->v, s->m, va - 0x10, va, bytes))
 		return true;
 	return !(va & (PSC_PAGE_SIZE - 1)) &&
-	       chunk_holds(s, va - 0x20, va, bytes);
+	       psc_chunk_holds(s->v, s->m, va - 0x20, va, bytes);
 }
 
 /** Pages that one LFH subsegment of the pool can span. */
@@ -125,7 +111,7 @@ static int in_lfh(struct scan *s, uint64_t va, uint64_t bytes)
 	return -1;
 }
 
-static void give(struct scan *s, struct psc_block *b)
+static void give(struct scan *s, const struct psc_block *b)
 {
 	struct psc_span *sp = psc_walk_span(s->walk, b->pool, 0);
 	uint64_t *sum;
@@ -139,6 +125,20 @@ static void give(struct scan *s, struct psc_block *b)
 	s->walk->blocks++;
 	if (s->sink->block)
 		s->sink->block(s->sink->ctx, b);
+}
+
+/** Give out the known blocks below @p va. @return does one hold it? */
+static bool give_known(struct scan *s, uint64_t va)
+{
+	while (s->next_known < s->known.n &&
+	       s->known.v[s->next_known].va <= va) {
+		const struct psc_block *b = &s->known.v[s->next_known++];
+
+		if (b->va + b->bytes > s->skip_to)
+			s->skip_to = b->va + b->bytes;
+		give(s, b);
+	}
+	return va < s->skip_to;
 }
 
 /** A header that may be one; the structure around it decides its state. */
@@ -181,7 +181,7 @@ static void look(struct scan *s, const uint8_t *p, uint64_t va, size_t n)
 		struct psc_pool_header h =
 			psc_header_decode(&psc_header64, p + i);
 
-		if (va + i < s->skip_to || !psc_header_is_candidate(&h))
+		if (!psc_header_is_candidate(&h) || give_known(s, va + i))
 			continue;
 		if (psc_module_at(s->mods, va + i))
 			continue;
@@ -232,6 +232,60 @@ static void look_run(struct scan *s, uint64_t va, uint64_t end, uint8_t *buf)
 	}
 }
 
+static void keep_block(void *ctx, const struct psc_block *b)
+{
+	struct scan *s = ctx;
+
+	s->nomem |= !psc_vec_push(&s->known, *b);
+}
+
+static void pass_fault(void *ctx, const struct psc_fault *f)
+{
+	struct scan *s = ctx;
+	struct psc_span *sp = psc_walk_span(s->walk, f->pool, 0);
+
+	if (sp)
+		sp->st.faults++;
+	if (s->sink->fault)
+		s->sink->fault(s->sink->ctx, f);
+}
+
+static int by_va(const void *a, const void *b)
+{
+	const struct psc_block *x = a, *y = b;
+
+	return x->va < y->va ? -1 : x->va > y->va;
+}
+
+/** Walk the parts of subsegments that touch [start, end). */
+static struct psc_error *walk_parts(struct scan *s, uint64_t start,
+				    uint64_t end)
+{
+	const struct psc_sink sink = { .ctx = s, .block = keep_block,
+				       .fault = pass_fault };
+
+	for (size_t i = 0; i < s->v->parts.n; i++) {
+		const struct psc_part *p = &s->v->parts.v[i];
+		uint64_t bytes = (uint64_t)p->n_pages << PSC_PAGE_SHIFT;
+		struct psc_span *sp = psc_walk_span(s->walk, p->pool, 0);
+		struct psc_error *err;
+
+		if (!sp)
+			return &psc_nomem;
+		if (p->va >= end || (p->va < start && start - p->va >= bytes))
+			continue;
+		if ((err = psc_part_walk(s->v, p, s->m, &sink)))
+			return err;
+		sp->pages_total += (unsigned int)__builtin_popcountll(p->pages);
+		sp->pages_read += (unsigned int)__builtin_popcountll(p->pages);
+	}
+	if (s->nomem)
+		return &psc_nomem;
+	if (s->known.n)
+		qsort(s->known.v, s->known.n, sizeof(*s->known.v), by_va);
+	return NULL;
+}
+
 struct psc_error *psc_partial_walk(struct psc_pool_view *v, uint64_t start,
 				   uint64_t end, const struct psc_sink *sink,
 				   struct psc_walk *w)
@@ -249,7 +303,8 @@ struct psc_error *psc_partial_walk(struct psc_pool_view *v, uint64_t start,
 	// What the probes around a header miss is nobody's loss: a clone
 	// counts it, and is not asked.
 	if ((err = psc_mem_clone(psc_kernel_mem(v->k), &s.m)) ||
-	    (err = psc_modules_read(v->k, false, &s.mods)))
+	    (err = psc_modules_read(v->k, false, &s.mods)) ||
+	    (err = walk_parts(&s, start, end)))
 		return err;
 	while (psc_mem_next_range(s.m, &pos, end, &r)) {
 		// Unaligned pieces: headers lie at multiples of 16.
@@ -258,5 +313,6 @@ struct psc_error *psc_partial_walk(struct psc_pool_view *v, uint64_t start,
 		if (r.status == PSC_VA_OK && va < r.va + r.size)
 			look_run(&s, va, PSC_MIN(r.va + r.size, end), buf);
 	}
+	give_known(&s, UINT64_MAX);
 	return NULL;
 }

@@ -317,6 +317,7 @@ void psc_pool_view_free(struct psc_pool_view *v)
 	psc_vec_free(&v->heaps);
 	psc_vec_free(&v->segments);
 	psc_vec_free(&v->unlisted);
+	psc_vec_free(&v->parts);
 	psc_vec_free(&v->faults);
 	psc_vec_free(&v->notes);
 	free(v);

@@ -54,6 +54,14 @@ struct psc_unlisted {
 	enum psc_pool_kind pool;
 };
 
+/** A subsegment of which a small dump holds pages or pieces. */
+struct psc_part {
+	uint64_t va;
+	uint64_t pages;		/**< Bit per page: known to belong to it. */
+	uint8_t n_pages, kind, pool; /**< As in psc_unit. */
+	int8_t paged;
+};
+
 struct psc_pool_view {
 	const struct psc_kernel *k;
 	struct psc_view_info info;
@@ -72,6 +80,7 @@ struct psc_pool_view {
 	PSC_VEC(struct psc_heap) heaps;
 	PSC_VEC(struct psc_segment_ref) segments;
 	PSC_VEC(struct psc_unlisted) unlisted;
+	PSC_VEC(struct psc_part) parts;	/**< Of a small dump. */
 	PSC_VEC(struct psc_fault) faults;
 	PSC_VEC(char *) notes;
 	bool nomem;

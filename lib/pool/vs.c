@@ -118,7 +118,7 @@ static uint64_t resync(struct walk *w, uint64_t off)
 		struct psc_vs_chunk c;
 
 		if (!chunk_at(w->v, off, &c)) {
-			off = (off | (PSC_PAGE_SIZE - 1)) + 1;
+			off = psc_pages_behind(&w->v->pages, off);
 			continue;
 		}
 		bool page_ok = !c.allocated ||
@@ -135,7 +135,7 @@ static uint64_t resync(struct walk *w, uint64_t off)
 static void count_gap(struct walk *w, uint64_t from, uint64_t to)
 {
 	while (from < to) {
-		uint64_t next = (from | (PSC_PAGE_SIZE - 1)) + 1;
+		uint64_t next = psc_pages_behind(&w->v->pages, from);
 		uint64_t n = PSC_MIN(next, to) - from;
 
 		if (psc_pages_at(&w->v->pages, from, 1))

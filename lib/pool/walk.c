@@ -154,7 +154,8 @@ static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 	const struct psc_pool_view *v = w->v;
 	struct big_owner owner = { v, u->space };
 	struct psc_vs vs = {
-		.layout = &v->layout, .pages = { u->va, w->pages, u->pages },
+		.layout = &v->layout,
+		.pages = { u->va, w->pages, u->pages, NULL },
 		.heap_key = v->info.keys.heap_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
 		.node = u->node, .big_bytes = big_bytes, .big_ctx = &owner,
@@ -175,7 +176,8 @@ static void walk_lfh(struct psc_worker *w, const struct psc_unit *u,
 {
 	const struct psc_pool_view *v = w->v;
 	struct psc_lfh lfh = {
-		.layout = &v->layout, .pages = { u->va, w->pages, u->pages },
+		.layout = &v->layout,
+		.pages = { u->va, w->pages, u->pages, NULL },
 		.lfh_key = v->info.keys.lfh_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
 		.node = u->node, .find_owner = psc_lfh_find_owner,

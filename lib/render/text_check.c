@@ -117,14 +117,51 @@ static void verdict(const struct text *t)
 	fprintf(t->out, "  Next step: %s.\n", text_str(c, "next_step"));
 }
 
+static void rule_names(const struct text *t, const struct psc_value *list)
+{
+	for (size_t i = 0; i < psc_count(list); i++)
+		fprintf(t->out, "%s%s", i ? " " : "",
+			psc_value_str(psc_at(list, i, NULL)));
+}
+
+/** A small dump is never clean by itself: what was looked at, what not. */
+static void small_dump(const struct text *t)
+{
+	const struct psc_value *d = psc_get(t->root, "check.small_dump");
+	const struct psc_value *list = psc_get(d, "not_checked");
+	uint64_t pages = 0, blocks = 0;
+
+	if (!d)
+		return;
+	psc_get_uint(d, "pages", &pages);
+	psc_get_uint(d, "blocks", &blocks);
+	if (psc_get_str(t->root, "check.verdict"))
+		fputc('\n', t->out);
+	text_styled(t, TEXT_HEADING, "What this small dump allows\n");
+	fprintf(t->out, "  %" PRIu64 " blocks, %" PRIu64 " pages of pool in "
+		"whole or in part; checked: ", blocks, pages);
+	rule_names(t, psc_get(d, "checked"));
+	fputs(psc_count(psc_get(d, "checked")) ? "\n" : "nothing\n", t->out);
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *v = psc_at(list, i, NULL);
+
+		fprintf(t->out, "  not checked: %s (", text_str(v, "what"));
+		rule_names(t, psc_get(v, "rules"));
+		fprintf(t->out, "): %s\n", text_str(v, "why"));
+	}
+	fprintf(t->out, "  %s\n", text_str(d, "would_add"));
+}
+
 void text_view_check(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
 
-	text_bugcheck_explained(t, psc_count(list));
+	text_bugcheck_explained(t, psc_count(list) ||
+				   psc_get(t->root, "check.small_dump"));
 	for (size_t i = 0; i < psc_count(list); i++)
 		finding(t, psc_at(list, i, NULL));
 	verdict(t);
+	small_dump(t);
 	if (psc_get_str(t->root, "check.error"))
 		text_styled(t, TEXT_WARNING, "%s\n",
 			    text_str(t->root, "check.error"));

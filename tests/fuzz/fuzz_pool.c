@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Decoders of pool pages. The first byte chooses the decoder and which pages
-// are missing, the rest are pages.
+// are missing, the rest are pages; when they end in the middle of one, all are
+// there in part: which, their first bytes tell.
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,7 @@ static void decode(unsigned int what, const struct psc_pages *pages,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *page[MAX_PAGES];
+	struct psc_page_part part[MAX_PAGES];
 	struct sum sum = { 0 };
 	const struct psc_sink s = { .ctx = &sum, .block = add_block,
 				    .fault = add_fault };
@@ -106,10 +108,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(copy, data + 1, size - 1 > n * PSC_PAGE_SIZE
 	       ? n * PSC_PAGE_SIZE : size - 1);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		page[i] = data[0] >> 2 & 1u << i ? NULL
 						 : copy + i * PSC_PAGE_SIZE;
-	decode(data[0] & 3, &(struct psc_pages){ VA, page, n }, &s, &sum);
+		memcpy(&part[i], copy + i * PSC_PAGE_SIZE, sizeof(part[i]));
+	}
+	const struct psc_pages pages = {
+		.va = VA, .v = page, .n = n,
+		.part = (size - 1) % PSC_PAGE_SIZE ? part : NULL,
+	};
+	decode(data[0] & 3, &pages, &s, &sum);
 	free(copy);
 	return 0;
 }

@@ -52,7 +52,7 @@ static struct psc_lfh lfh(void)
 {
 	return (struct psc_lfh){
 		.layout = &psc_heap_layout_common,
-		.pages = { VA, pages, PAGES }, .lfh_key = LFH_KEY,
+		.pages = { VA, pages, PAGES, NULL }, .lfh_key = LFH_KEY,
 		.cookie = COOKIE, .pool = PSC_POOL_PAGED, .paged = 1,
 		.find_owner = find_owner, .owner_ctx = &refs,
 	};

@@ -41,7 +41,7 @@ static struct psc_vs vs(void)
 {
 	return (struct psc_vs){
 		.layout = &psc_heap_layout_common,
-		.pages = { VA, pages, PAGES }, .heap_key = HEAP_KEY,
+		.pages = { VA, pages, PAGES, NULL }, .heap_key = HEAP_KEY,
 		.cookie = COOKIE, .pool = PSC_POOL_NONPAGED_NX, .paged = 0,
 	};
 }

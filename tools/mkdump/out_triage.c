@@ -3,6 +3,7 @@
  * Triage dumps (dump-format 6): no pages, but parts and data blocks that are
  * tagged with their addresses.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,6 +154,29 @@ static void drivers(struct writer *w)
 	psc_put32(w->head + 0x3c, (uint32_t)w->b.n - names);
 }
 
+static void keep_block(struct mk *m, uint64_t va, uint64_t bytes)
+{
+	struct mk_block b = {.va = va, .bytes = bytes};
+
+	if (!psc_vec_push(&m->out->blocks, b))
+		mk_fail(m, "out of memory");
+}
+
+/** The whole page of each parameter that is a valid kernel address is there
+ *  (real-pool 6). */
+static void parameter_pages(struct mk *m)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		uint64_t page = m->bugcheck_param[i] & ~UINT64_C(0xfff), pfn;
+		bool seen = page >> 47 != 0x1ffff || !mk_frame(m, page, &pfn);
+
+		for (size_t j = 0; !seen && j < m->out->blocks.n; j++)
+			seen = m->out->blocks.v[j].va == page;
+		if (!seen)
+			keep_block(m, page, 0x1000);
+	}
+}
+
 static void blocks(struct writer *w)
 {
 	const struct mk_out *o = w->m->out;
@@ -183,6 +207,7 @@ void mk_write_triage(struct mk *m)
 	psc_put32(head + 0x44, UINT32_MAX);		// TriageOptions
 	parts(&w);
 	drivers(&w);
+	parameter_pages(m);
 	blocks(&w);
 	uint32_t valid = append(&w, "TRGD", 4);
 
@@ -197,15 +222,30 @@ void mk_write_triage(struct mk *m)
 	psc_vec_free(&w.b);
 }
 
+/** @p bytes from @p back bytes before @p va on, or its whole page. */
+static void block_at(struct mk *m, struct mk_args *a, uint64_t va)
+{
+	uint64_t back = mk_key_num(a, "back", 0);
+
+	if (mk_flag(a, "page"))
+		keep_block(m, va & ~UINT64_C(0xfff), 0x1000);
+	else
+		keep_block(m, va - back, mk_key_num(a, "bytes", 0x100));
+}
+
 static void block(struct mk *m, struct mk_args *a)
 {
-	struct mk_block b = {
-		.va = mk_expr(m, mk_word(a, 0)),
-		.bytes = mk_key_num(a, "bytes", 0x100),
-	};
+	const char *where = mk_word(a, 0);
+	uint64_t count = mk_key_num(a, "count", 0);
+	char label[80];
 
-	if (!psc_vec_push(&m->out->blocks, b))
-		mk_fail(m, "out of memory");
+	if (!count)
+		block_at(m, a, mk_expr(m, where));
+	for (uint64_t i = 0; i < count; i++) {
+		snprintf(label, sizeof(label), "%s.%llu", where,
+			 (unsigned long long)i);
+		block_at(m, a, mk_expr(m, label));
+	}
 }
 
 void mk_do_block(struct mk *m, struct mk_args *a)
