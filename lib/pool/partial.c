@@ -15,6 +15,7 @@
 /** Triage dumps are small; a bigger sparse memory is looked at in part. */
 #define MAX_BYTES (UINT64_C(1) << 30)
 #define PIECE 0x10000u
+#define TAG_FRAG 0x67617246u	/* "Frag" */
 /** First build whose pool is a segment heap in every configuration. */
 #define SEGMENT_FAMILY 18362u
 
@@ -189,6 +190,29 @@ static void look(struct scan *s, const uint8_t *p, uint64_t va, size_t n)
 	}
 }
 
+/**
+ * A page can begin with the tail of a big allocation, whose table is not
+ * there: the header behind the tail shows it (pool 2.6). Its mark is then
+ * what it says itself.
+ */
+static void skip_tail(struct psc_chain *c)
+{
+	if (psc_chain_is_clean(c))
+		return;
+	for (unsigned int x = 0x10; x + 0x20 < PSC_PAGE_SIZE; x += 0x10) {
+		struct psc_chain rest = *c;
+
+		if (psc_le32(c->page + x + 4) != TAG_FRAG)
+			continue;
+		rest.start = x;
+		rest.big_bytes = psc_le64(c->page + x + 0x10);
+		if (psc_chain_is_plausible(&rest)) {
+			*c = rest;
+			return;
+		}
+	}
+}
+
 /** Whole stored pages of a classic pool are chains. */
 static void look_chains(struct scan *s, uint64_t va, uint64_t end)
 {
@@ -202,8 +226,10 @@ static void look_chains(struct scan *s, uint64_t va, uint64_t end)
 		};
 
 		if (psc_module_at(s->mods, va) ||
-		    !read_at(s, va, page, sizeof(page)) ||
-		    !psc_chain_is_plausible(&c))
+		    !read_at(s, va, page, sizeof(page)))
+			continue;
+		skip_tail(&c);
+		if (!psc_chain_is_plausible(&c))
 			continue;
 		c.pool = psc_chain_kind(&c);
 		struct psc_span *sp = psc_walk_span(s->walk, c.pool, 0);

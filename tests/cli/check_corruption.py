@@ -19,6 +19,10 @@ KERNELS = {
                 "10.0.17763.5933"],
     "heap": ["10.0.18362.836", "10.0.19041.3570", "10.0.20348.2400",
              "10.0.22000.2538"],
+    "triage-classic": ["6.3.9600.21620", "10.0.14393.6343",
+                       "10.0.17763.5933"],
+    "triage-heap": ["10.0.18362.836", "10.0.19041.3570", "10.0.20348.2400",
+                    "10.0.22000.2538"],
 }
 WINDOWS_7, WINDOWS_8 = KERNELS["classic"][:2]
 # Windows 7 encodes no addresses: what is freed carries no mark. Before 10 no
@@ -29,6 +33,11 @@ NOT_ON = {(name, WINDOWS_7) for name in ("classic-L12", "classic-pair",
                                          "classic-Q1-bit")}
 NOT_ON |= {(name, kernel) for kernel in (WINDOWS_7, WINDOWS_8)
            for name in ("classic-B8", "classic-Z1", "classic-Z1-flip")}
+
+
+def kernels(name):
+    family = max((f for f in KERNELS if name.startswith(f + "-")), key=len)
+    return KERNELS[family]
 
 
 def differences(found, want):
@@ -69,7 +78,7 @@ def main():
           f"{'false':>6}")
     for name in sorted(names):
         detected = false = n = 0
-        for kernel in KERNELS[name.split("-")[0]]:
+        for kernel in kernels(name):
             if (name, kernel) in NOT_ON:
                 continue
             try:

@@ -100,4 +100,25 @@ def sections_say_why():
     assert r["complete"] is False and r["next_steps"]
 
 
-report_test.main([x64, arm64, text, no_tag_tables, sections_say_why])
+def check_judges_what_is_there():
+    """Sound pools of real machines: every rule that can be tested, nothing
+    found (real-pool 4 and 5)."""
+    for dump, pages, rules in (
+            (X64, 22, "V2 V3 V4 V5 V6 V7 V8 V12 F5"),
+            (ARM64, 9, "V2 V3 V4 V5 V6 V7 V12 F5")):
+        r = report("check", dump, "--suspect", status=(3,))
+        assert r["corruption"] == [] and r["check"]["faults"] == 0
+        small = r["check"]["small_dump"]
+        assert small["pages"] == pages and small["blocks"] > 300
+        assert set(rules.split()) <= set(small["checked"])
+        assert all(small["keys"].values())
+        assert any("Q2" in n["rules"] for n in small["not_checked"])
+        assert "kernel memory dump" in small["would_add"]
+        text = run("check", dump)
+        assert text.returncode == 3
+        assert "What this small dump allows" in text.stdout
+    bug = report("check", X64, status=(3,))["check"]["bugcheck"]
+    assert "nobody handled" in bug["meaning"]
+
+
+report_test.main([check_judges_what_is_there, x64, arm64, text, no_tag_tables, sections_say_why])

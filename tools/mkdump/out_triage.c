@@ -171,7 +171,8 @@ static void parameter_pages(struct mk *m)
 		bool seen = page >> 47 != 0x1ffff || !mk_frame(m, page, &pfn);
 
 		for (size_t j = 0; !seen && j < m->out->blocks.n; j++)
-			seen = m->out->blocks.v[j].va == page;
+			seen = m->out->blocks.v[j].va == page &&
+			       m->out->blocks.v[j].bytes == 0x1000;
 		if (!seen)
 			keep_block(m, page, 0x1000);
 	}
@@ -222,15 +223,23 @@ void mk_write_triage(struct mk *m)
 	psc_vec_free(&w.b);
 }
 
-/** @p bytes from @p back bytes before @p va on, or its whole page. */
+/** @p bytes from @p back bytes before @p va on, as far as they are mapped, or
+ *  its whole page. */
 static void block_at(struct mk *m, struct mk_args *a, uint64_t va)
 {
-	uint64_t back = mk_key_num(a, "back", 0);
+	uint64_t page = va & ~UINT64_C(0xfff), pfn;
+	uint64_t start = va - mk_key_num(a, "back", 0);
+	uint64_t end = start + mk_key_num(a, "bytes", 0x100);
 
-	if (mk_flag(a, "page"))
-		keep_block(m, va & ~UINT64_C(0xfff), 0x1000);
-	else
-		keep_block(m, va - back, mk_key_num(a, "bytes", 0x100));
+	if (mk_flag(a, "page")) {
+		start = page;
+		end = page + 0x1000;
+	}
+	if (start < page && !mk_frame(m, start, &pfn))
+		start = page;
+	if (end > page + 0x1000 && !mk_frame(m, end - 1, &pfn))
+		end = page + 0x1000;
+	keep_block(m, start, end - start);
 }
 
 static void block(struct mk *m, struct mk_args *a)
