@@ -10,12 +10,12 @@
 /** A chunk header and the gap to a header moved to the next page. */
 #define CHUNK_BEFORE 0x20u
 
-// --- which checks a block goes through ------------------------------------------
+// --- which checks a block goes through --------------------------------------
 
 enum {
 	IN_USE = 1, FREE = 2, CACHED = 4, ANY_STATE = 7,
-	QUOTA = 8,		/**< It bills a process, and the cookie is known. */
-	WHOLE = 16,		/**< Needs lists or tables: not a small dump. */
+	QUOTA = 8,		/**< Bills a process; the cookie is known. */
+	WHOLE = 16,		/**< Needs lists or tables: no small dump. */
 	FIRST = 32, NOT_FIRST = 64, LAST = 128,	/**< In its page. */
 };
 
@@ -96,8 +96,8 @@ void psc_checks_of_block(const struct psc_check *c, const struct psc_block *b,
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(made); i++) {
 		unsigned int need = made[i].when & ~(unsigned int)ANY_STATE;
 
-		if (made[i].owner == owner && made[i].when & facts & ANY_STATE &&
-		    (facts & need) == need)
+		if (made[i].owner == owner && (facts & need) == need &&
+		    made[i].when & facts & ANY_STATE)
 			ret->rule[made[i].rule] = true;
 	}
 }
@@ -115,7 +115,7 @@ static void set_checks(const struct psc_check *c, const struct psc_block *b,
 	}
 }
 
-// --- the block behind an address -------------------------------------------------
+// --- the block behind an address --------------------------------------------
 
 struct search {
 	uint64_t va;
@@ -180,7 +180,7 @@ static void set_block(struct psc_value *o, const struct search *s)
 	psc_set_str(v, "pool", psc_pool_kind_name(b->pool));
 }
 
-// --- what is around it -----------------------------------------------------------
+// --- what is around it ------------------------------------------------------
 
 /** First fault in [start, start + bytes), or NULL. */
 static const struct psc_fault *first_fault(const struct psc_check *c,

@@ -69,7 +69,7 @@ static struct psc_error *set_tested(struct psc_check *c, struct psc_value *o)
 /** Groups of rules that need what no small dump holds. */
 static const struct {
 	const char *what;
-	int classic;		/**< 1 classic pool, 0 segment heap, −1 both. */
+	int classic;		/**< 1 classic, 0 segment heap, −1 both. */
 	enum psc_rule rules[10];
 	unsigned int n;
 	const char *why;
