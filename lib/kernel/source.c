@@ -257,15 +257,32 @@ static const struct source sources[] = {
 	{ "recovery from the dump", by_recovery },
 };
 
+// Is it a kernel that reports the header's build number?
+static bool fits_header(const struct psc_kernel *k, const char *version)
+{
+	uint32_t build;
+
+	return !k->h->build || sscanf(version, "%*u.%*u.%" SCNu32, &build) != 1 ||
+	       psc_kernel_family_of(build) ==
+		       psc_kernel_family_of(k->h->build);
+}
+
 // Exact version of an image that may not be in the table of layouts.
 static void version_by_image(struct psc_kernel *k)
 {
 	struct psc_builtin_image image;
 
-	if (k->timestamp &&
-	    psc_builtin_find_image(k->timestamp, k->image_size, &image) &&
-	    !strcmp(image.arch, table_arch(k)))
+	if (!k->timestamp ||
+	    !psc_builtin_find_image(k->timestamp, k->image_size, &image) ||
+	    strcmp(image.arch, table_arch(k)) != 0)
+		return;
+	if (fits_header(k, image.version))
 		set_version(k, image.version);
+	else
+		psc_kernel_add_note(k, "the kernel image has the time stamp and "
+				    "size of %s, the header says build %" PRIu32
+				    ": neither is taken for the exact version",
+				    image.version, k->h->build);
 }
 
 static void say_wanted(struct psc_kernel *k)

@@ -58,6 +58,38 @@ static void known_by_pdb(void **state)
 	assert_string_equal(psc_sym_source(psc_kernel_sym(f.k)), "builtin");
 }
 
+#define STAMP_AT (0x80 + 8)	// of fk_image(): e_lfanew, TimeDateStamp
+
+// An image whose stamp and size are those of a real kernel, in a dump whose
+// header speaks of another build.
+static void stamp_of_another_build(void **state)
+{
+	uint32_t stamp, size;
+
+	assert_true(psc_builtin_image_of(FK_VERSION, &stamp, &size));
+	assert_int_equal(size, FK_SIZE);
+	fk_image(&f, FK_BASE, NULL);
+	fake_w32(&f.m, FK_BASE + STAMP_AT, stamp);
+	f.build = 17763;
+	f.pfn_database = 0;	// too few addresses to know it by these
+	fk_open(&f, NULL);
+	assert_null(psc_kernel_version(f.k));
+	assert_int_equal(psc_kernel_family(f.k), 17763);
+	assert_true(fk_has_note(&f, "time stamp and size of " FK_VERSION));
+}
+
+static void stamp_of_this_build(void **state)
+{
+	uint32_t stamp, size;
+
+	assert_true(psc_builtin_image_of(FK_VERSION, &stamp, &size));
+	fk_image(&f, FK_BASE, NULL);
+	fake_w32(&f.m, FK_BASE + STAMP_AT, stamp);
+	f.build = 19045;	// the same kernel under a later number
+	fk_open(&f, NULL);
+	assert_string_equal(psc_kernel_version(f.k), FK_VERSION);
+}
+
 // The debug directory is gone and the stamp is of no real kernel: addresses.
 static void known_by_addresses(void **state)
 {
@@ -354,6 +386,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(known_by_pdb),
+		T(stamp_of_another_build),
+		T(stamp_of_this_build),
 		T(known_by_addresses),
 		T(lookalikes),
 		T(one_wrong_address_is_no_match),
