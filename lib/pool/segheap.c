@@ -9,8 +9,6 @@
 #include "pool/view_impl.h"
 
 #define MAX_NODES 64u
-/** Segments of 1 MB: more than 4 TiB of pool is a ring or damage. */
-#define MAX_SEGMENTS (1u << 22)
 /** Memory that votes when the keys cannot be read. */
 #define VOTE_BYTES (UINT64_C(64) << 20)
 
@@ -56,185 +54,6 @@ struct psc_error *psc_view_offset(const struct psc_pool_view *v,
 	if (!err)
 		*ret = f.offset;
 	return err;
-}
-
-// --- segments ----------------------------------------------------------------
-
-struct range_ctx {
-	struct psc_pool_view *v;
-	const struct psc_seg_context *c;
-	uint64_t segment;
-};
-
-/** A page allocation: listed in the big-page table, or in special pool. */
-static bool is_listed(struct range_ctx *x, const struct psc_range *r)
-{
-	const struct psc_heap *h = x->c->heap;
-	const struct psc_big *b = psc_pool_big_at(x->v, h->space, r->va);
-	struct psc_unlisted u = {
-		.va = r->va, .pool = h->pool, .descriptor = x->segment +
-			(uint64_t)r->first * x->v->layout.desc_bytes,
-	};
-
-	if (h->special)
-		return false;
-	if ((!b || b->va != r->va) && !psc_vec_push(&x->v->unlisted, u))
-		x->v->nomem = true;
-	return true;
-}
-
-static void add_range(void *ctx, const struct psc_range *given)
-{
-	struct range_ctx *x = ctx;
-	const struct psc_heap *h = x->c->heap;
-	struct psc_range range = *given, *r = &range;
-
-	psc_view_range_type(x->v, x->c, x->segment, r);
-	struct psc_unit u = {
-		.va = r->va, .pages = (uint32_t)(r->bytes >> PSC_PAGE_SHIFT),
-		.space = h->space, .pool = (uint8_t)h->pool,
-		.node = (uint8_t)h->node, .paged = (int8_t)h->paged,
-		.certain = true,
-	};
-
-	switch (r->type) {
-	case PSC_RANGE_VS:
-		u.kind = PSC_UNIT_VS;
-		break;
-	case PSC_RANGE_LFH:
-		u.kind = PSC_UNIT_LFH;
-		break;
-	case PSC_RANGE_BACKEND:
-		if (is_listed(x, r))
-			return;
-		u.kind = PSC_UNIT_SPECIAL;
-		u.pool = PSC_POOL_SPECIAL;
-		break;
-	default:
-		return;
-	}
-	if (!psc_vec_push(&x->v->units, u))
-		x->v->nomem = true;
-}
-
-static void read_segment(struct psc_pool_view *v, const struct psc_seg_context *c,
-			 uint64_t va)
-{
-	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
-	uint8_t scratch[2][PSC_PAGE_SIZE];
-	const uint8_t *pages[2] = { NULL, NULL };
-	struct range_ctx x = { v, c, va };
-	struct psc_sink sink = psc_view_sink(v);
-	struct psc_segment s = {
-		.layout = &v->layout, .header = { va, pages, 2 },
-		.context = c->va, .heap_key = v->info.keys.heap_key,
-		.unit_shift = c->unit_shift, .first_index = c->first,
-		.pool = c->heap->pool,
-	};
-	struct psc_segment_ref ref = {
-		.va = va, .bytes = ~c->mask + 1, .context = c->va,
-		.heap = c->heap_index, .unit_shift = (uint8_t)c->unit_shift,
-		.first_index = (uint8_t)c->first,
-	};
-
-	for (unsigned int i = 0; i < 2; i++) {
-		if (psc_mem_page(m, va + i * PSC_PAGE_SIZE, scratch[i],
-				 &pages[i]) != PSC_VA_OK)
-			pages[i] = NULL;
-	}
-	if (!psc_vec_push(&v->segments, ref))
-		v->nomem = true;
-	if (!psc_segment_walk(&s, add_range, &x, &sink)) {
-		v->info.segments_unreadable++;
-		v->info.complete = false;
-	}
-}
-
-/** Do the heap's page counts agree with @p n segments (real-pool 2)? */
-static bool reserved_agrees(const struct psc_pool_view *v,
-			    const struct psc_seg_context *c, uint64_t n)
-{
-	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
-	const uint64_t heap = c->heap->va;
-	const unsigned int i = c->unit_shift > PSC_PAGE_SHIFT;
-	uint64_t total = 0, limit = 0, other = 0;
-	PSC_ERROR_GUARD struct psc_error *a = psc_view_get(
-		v, m, heap, "_SEGMENT_HEAP.MemStats.TotalReservedPages",
-		&total);
-	PSC_ERROR_GUARD struct psc_error *b = psc_view_get(
-		v, m, heap, "_SEGMENT_HEAP.ReservedLimit", &limit);
-	PSC_ERROR_GUARD struct psc_error *d = psc_view_get(
-		v, m, heap, i ? "_SEGMENT_HEAP.SegContexts[0].SegmentCount"
-			      : "_SEGMENT_HEAP.SegContexts[1].SegmentCount",
-		&other);
-
-	return !a && !b && !d &&
-	       total == 0x100 * (i ? other : n) + 0x1000 * (i ? n : other) +
-				((limit - heap) >> PSC_PAGE_SHIFT);
-}
-
-static void lost_segments(struct psc_pool_view *v,
-			  const struct psc_seg_context *c, uint64_t found)
-{
-	uint64_t at = 0;
-	PSC_ERROR_GUARD struct psc_error *err = psc_view_offset(
-		v, "_HEAP_SEG_CONTEXT.SegmentCount", &at);
-
-	psc_view_fault(v, &(struct psc_fault){
-		.rule = PSC_S4, .va = c->va, .field_va = c->va + at,
-		.bits = 64, .expected = found, .found = c->count,
-		.pool = c->heap->pool, .owner = PSC_OWNER_VS,
-		.repaired = reserved_agrees(v, c, found) });
-}
-
-/** S3: a segment's back link is the segment, or the head, before it. */
-static void check_back(struct psc_pool_view *v, const struct psc_seg_context *c,
-		       uint64_t va, uint64_t before)
-{
-	uint64_t back;
-
-	if (psc_mem_read(v->spaces.v[c->heap->space].mem, va + 8, &back, 8,
-			 NULL) == 8 && back != before)
-		psc_view_fault(v, &(struct psc_fault){
-			.rule = PSC_S3, .va = va, .field_va = va + 8,
-			.bits = 64, .expected = before, .found = back,
-			.pool = c->heap->pool, .owner = PSC_OWNER_VS,
-			.repaired = true });
-}
-
-static void walk_segments(struct psc_pool_view *v, const struct psc_seg_context *c)
-{
-	struct psc_mem *m = v->spaces.v[c->heap->space].mem;
-	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
-	struct psc_error *err;
-	uint64_t va, n = 0, before = c->list;
-
-	if ((err = psc_mem_u64(m, c->list, "SegmentListHead", &va))) {
-		psc_view_incomplete(v, "segment list", err);
-		return;
-	}
-	while (va != c->list && n < MAX_SEGMENTS) {
-		bool added;
-
-		if (va & ~c->mask || !psc_mem_is_kernel_va(m, va) ||
-		    !psc_map_put(&seen, va, &added) || !added) {
-			psc_view_note(v, "segment list at 0x%" PRIx64
-				      " breaks at 0x%" PRIx64, c->list, va);
-			v->info.complete = false;
-			lost_segments(v, c, n);
-			return;
-		}
-		read_segment(v, c, va);
-		check_back(v, c, va, before);
-		before = va;
-		n++;
-		if ((err = psc_mem_u64(m, va, "segment link", &va))) {
-			psc_view_incomplete(v, "segment list", err);
-			return;
-		}
-	}
-	if (n != c->count)
-		lost_segments(v, c, n);
 }
 
 static struct psc_error *read_context(struct psc_pool_view *v,
@@ -492,7 +311,7 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 		if (err)
 			psc_view_incomplete(v, "segment context", err);
 		else
-			walk_segments(v, &c);
+			psc_view_segments(v, &c);
 		if (!err)
 			psc_view_free_ranges(v, &c);
 	}

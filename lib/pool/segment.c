@@ -257,14 +257,16 @@ bool psc_segment_walk(const struct psc_segment *s, psc_range_fn fn, void *ctx,
 		      const struct psc_sink *sink)
 {
 	unsigned int i = s->first_index;
-	bool whole = true;
+	bool whole = true, lost = false;
 
 	check_signature(s, sink);
 	while (i < PSC_SEGMENT_UNITS) {
 		const uint8_t *d = descriptor(s, i);
 
-		if (!d) {
-			whole = false;
+		whole &= d != NULL;
+		// Behind a missing page the rest of a range is no damage.
+		lost = !d || (lost && !(d[s->layout->desc_flags] & FIRST));
+		if (lost) {
 			i++;
 			continue;
 		}

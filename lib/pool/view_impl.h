@@ -133,6 +133,9 @@ void psc_view_range_type(struct psc_pool_view *v,
 /** S11: page allocations that the big-page table lost. */
 void psc_view_unlisted(struct psc_pool_view *v);
 
+/** Segments of a context, and with them the units (seglist.c). */
+void psc_view_segments(struct psc_pool_view *v,
+		       const struct psc_seg_context *c);
 /** Units for a span of addresses of a classic or special pool. */
 void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
 		      const struct psc_unit *like);

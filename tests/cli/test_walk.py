@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import report_test
-from fixture import mkdump
+from fixture import machine, mkdump
 
 FIXTURES = Path(sys.argv[1])
 # Blocks on its delay-free lists count as in use (their place is unknown).
@@ -81,4 +81,33 @@ def every_family():
         print("ok", recipe.stem)
 
 
-report_test.main([every_family])
+HEAD = ("poke heap:0:1 "
+        "field=_SEGMENT_HEAP.SegContexts[0].SegmentListHead.%s value=%s")
+
+
+def broken_list(*links):
+    """(walk, rules) of a heap of many segments with a damaged list head."""
+    with tempfile.TemporaryDirectory() as folder:
+        dump, _ = machine(folder, [
+            "", "alloc SegT nonpaged-nx size=0x900 count=2000",
+            *(HEAD % link for link in links)])
+        walk = report_test.report("walk", dump)["walk"]
+        check = report_test.run("check", dump, "--suspect", "--json")
+        found = {b["address"] for b in json.loads(report_test.run(
+            "poolfind", dump, "SegT", "--json").stdout)["poolfind"]}
+        assert len(found) == 2000, (len(found), walk["notes"])
+        assert walk["complete"], walk["notes"]
+        return walk, {c["rule"] for c in
+                      json.loads(check.stdout)["corruption"]}
+
+
+def lists_of_segments_are_read_from_both_ends():
+    walk, rules = broken_list(("Flink", "0x1234"))
+    assert "S3" in rules and "S4" not in rules, rules
+    # Lost from both ends: the signatures in memory are found.
+    walk, rules = broken_list(("Flink", "0"), ("Blink", "0x1238"))
+    assert any("on no list" in n for n in walk["notes"]), walk["notes"]
+    assert "S4" in rules, rules
+
+
+report_test.main([every_family, lists_of_segments_are_read_from_both_ends])

@@ -216,6 +216,13 @@ static void missing_header_pages(void **state)
 	assert_false(walk());
 	assert_int_equal(n_ranges, 1);
 	assert_int_equal(range[0].first, 128);
+	// The rest of a range whose first descriptor is missing is no damage.
+	put_range(120, 30, 0xf);
+	put_range(150, 106, 0x2);
+	assert_false(walk());
+	assert_int_equal(faults.n_faults, 0);
+	assert_int_equal(n_ranges, 1);
+	assert_int_equal(range[0].first, 150);
 }
 
 /** A walk must end whatever the bytes are, and never leave the segment. */
