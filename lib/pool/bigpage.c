@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
+#include "pool/header.h"
 #include "pool/table.h"
 #include "pool/tagtable.h"
 
@@ -17,7 +18,6 @@
 #define TYPE_SESSION 0x20u
 #define TYPE_NX 0x200u
 #define FLAG_QUOTA 0x1u
-#define FLAG_SESSION 0x4u
 #define FLAG_EXECUTABLE 0x80u
 #define FLAG_PAGED 0x100u
 
@@ -25,6 +25,7 @@ struct layout {
 	uint64_t bytes;
 	struct psc_field va, key, size, process, pattern, type, slush;
 	bool has_process, has_pattern, flags_form, assumed;
+	bool session_apart;	/**< Session pool is no system pool. */
 	uint64_t cookie;
 };
 
@@ -38,13 +39,14 @@ uint32_t psc_big_hash(uint64_t va, bool truncated)
 
 enum psc_pool_kind psc_big_kind(uint16_t type, bool flags_form)
 {
-	if (type & (flags_form ? FLAG_SESSION : TYPE_SESSION))
-		return PSC_POOL_SESSION;
-	if (type & (flags_form ? FLAG_PAGED : TYPE_PAGED))
-		return PSC_POOL_PAGED;
+	// The newest kernels have no session pool, and elsewhere its nonpaged
+	// part is ordinary nonpaged pool (pool 2.9, 3.10).
 	if (flags_form)
-		return type & FLAG_EXECUTABLE ? PSC_POOL_NONPAGED
-					      : PSC_POOL_NONPAGED_NX;
+		return type & FLAG_PAGED ? PSC_POOL_PAGED
+			: type & FLAG_EXECUTABLE ? PSC_POOL_NONPAGED
+						 : PSC_POOL_NONPAGED_NX;
+	if (type & TYPE_PAGED)
+		return type & TYPE_SESSION ? PSC_POOL_SESSION : PSC_POOL_PAGED;
 	return type & TYPE_NX ? PSC_POOL_NONPAGED_NX : PSC_POOL_NONPAGED;
 }
 
@@ -111,7 +113,9 @@ static struct psc_error *read_layout(const struct psc_kernel *k,
 	struct psc_error *err;
 	bool has_slush;
 
-	*l = (struct layout){ 0 };
+	*l = (struct layout){
+		.session_apart = psc_kernel_family(k) <= PSC_LAST_SESSION_POOL,
+	};
 	if ((err = psc_kernel_sizeof(k, "_POOL_TRACKER_BIG_PAGES", &l->bytes)))
 		return err;
 	if (l->bytes < 0x10 || l->bytes > PSC_TABLE_MAX_ENTRY)
@@ -167,6 +171,8 @@ static void decode(const struct layout *l, const uint8_t *e,
 	b->flags_form = l->flags_form;
 	b->type = (uint16_t)(get(&l->type, e) & 0xfff);
 	b->pool = psc_big_kind(b->type, l->flags_form);
+	if (b->pool == PSC_POOL_SESSION && !l->session_apart)
+		b->pool = PSC_POOL_PAGED;
 	if (l->has_pattern) {
 		b->pattern = (uint8_t)get(&l->pattern, e);
 		b->slush = (uint16_t)get(&l->slush, e);

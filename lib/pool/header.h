@@ -20,6 +20,10 @@
 #define PSC_PT_VERIFIER 0x40u
 #define PSC_PT_ILLEGAL 0x90u	/**< Masked off before a header is written. */
 
+/** Newest family that surely keeps paged session pool apart: later ones no
+ *  longer look at the flag (pool 4.6). */
+#define PSC_LAST_SESSION_POOL 22000u
+
 /** Size of units and header, as data: x64 and x86 (pool 1.1). */
 struct psc_header_form {
 	unsigned int shift;	/**< Unit = 1 << shift bytes. */

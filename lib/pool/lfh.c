@@ -158,7 +158,7 @@ static void check_busy(struct walk *w, struct psc_block *b,
 
 	if (w->v->paged >= 0)
 		type = psc_header_type_in(type, w->v->paged,
-					  w->v->pool == PSC_POOL_PAGED);
+					  w->v->no_session);
 	int good = (h->size == units) + (h->type == type) + !h->previous +
 		   psc_tag_is_text(h->tag);
 	if (good < 2) {		// no header at all

@@ -71,6 +71,8 @@ struct psc_lfh {
 	uint64_t cookie;	/**< 0 = unknown. */
 	enum psc_pool_kind pool;
 	int paged;		/**< Paged bit of its heap, -1 = unknown. */
+	/** Paged session blocks lie in heaps of their own (pool 2.9). */
+	bool no_session;
 	unsigned int node;
 	const uint64_t *cached;	/**< Ascending VAs of cached pool headers. */
 	size_t n_cached;

@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/map.h"
+#include "pool/header.h"
+#include "pool/segment.h"
 #include "pool/view_impl.h"
 
 #define MAX_NODES 64u
@@ -445,6 +447,8 @@ struct psc_error *psc_view_segheap(struct psc_pool_view *v)
 				    "ExPoolState says %" PRIu64 " pools",
 				    nodes);
 	v->info.newest = v->layout.newest;
+	// Later kernels no longer look at the session flag (pool 4.6).
+	v->session_apart = psc_kernel_family(v->k) <= PSC_LAST_SESSION_POOL;
 	if (v->info.newest)
 		psc_view_note(v, "this kernel's heap is read as far as it is "
 			      "known: delayed frees count as in use");

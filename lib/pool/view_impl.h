@@ -70,6 +70,7 @@ struct psc_pool_view {
 	uint64_t cookie;
 	/** PoolIndex of paged and nonpaged blocks is below; 0 = unknown. */
 	unsigned int index_limit, nodes_limit;
+	bool session_apart;	/**< Session pool is not in the system's heaps. */
 	uint64_t mi_cookie;	/**< Of cached free pages; 0 = unknown. */
 	unsigned int slot_active; /**< Offset of ActiveSubsegment; 0 = none. */
 	PSC_VEC(struct psc_space) spaces;

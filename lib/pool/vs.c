@@ -330,7 +330,7 @@ static bool check_header(struct walk *w, struct psc_block *b, bool exact,
 	uint8_t type = (uint8_t)((h->type & ~PSC_PT_ILLEGAL) | PSC_PT_IN_USE);
 	if (w->v->paged >= 0)
 		type = psc_header_type_in(type, w->v->paged,
-					  w->v->pool == PSC_POOL_PAGED);
+					  w->v->no_session);
 	if (type != h->type)
 		header_fault(w, type_ok ? PSC_V12 : PSC_V5, b, 3, 8, type,
 			     h->type);

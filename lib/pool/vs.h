@@ -58,6 +58,8 @@ struct psc_vs {
 	uint64_t cookie;	/**< 0 = unknown. */
 	enum psc_pool_kind pool;
 	int paged;		/**< Paged bit of its heap, -1 = unknown. */
+	/** Paged session blocks lie in heaps of their own (pool 2.9). */
+	bool no_session;
 	unsigned int node;
 	/** Ascending VAs of chunks and pool headers that sit in a cache. */
 	const uint64_t *cached;

@@ -148,6 +148,11 @@ static uint64_t big_bytes(void *ctx, uint64_t va)
 	return b && b->va == va ? b->bytes : 0;
 }
 
+static bool no_session(const struct psc_pool_view *v, const struct psc_unit *u)
+{
+	return v->session_apart && u->pool == PSC_POOL_PAGED;
+}
+
 static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 		    struct psc_span *s)
 {
@@ -158,7 +163,8 @@ static void walk_vs(struct psc_worker *w, const struct psc_unit *u,
 		.pages = { u->va, w->pages, u->pages, NULL },
 		.heap_key = v->info.keys.heap_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
-		.node = u->node, .big_bytes = big_bytes, .big_ctx = &owner,
+		.node = u->node, .no_session = no_session(v, u),
+		.big_bytes = big_bytes, .big_ctx = &owner,
 		.weak_previous = v->info.keys.heap_mask != UINT64_MAX,
 	};
 
@@ -180,8 +186,8 @@ static void walk_lfh(struct psc_worker *w, const struct psc_unit *u,
 		.pages = { u->va, w->pages, u->pages, NULL },
 		.lfh_key = v->info.keys.lfh_key, .cookie = v->cookie,
 		.pool = (enum psc_pool_kind)u->pool, .paged = u->paged,
-		.node = u->node, .find_owner = psc_lfh_find_owner,
-		.owner_ctx = w,
+		.node = u->node, .no_session = no_session(v, u),
+		.find_owner = psc_lfh_find_owner, .owner_ctx = w,
 	};
 
 	lfh.n_cached = cached_in(v, u, &lfh.cached);

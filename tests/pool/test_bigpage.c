@@ -112,6 +112,34 @@ static void old_and_new_type_words(void **state)
 	assert_int_equal(g.v[2].pool, PSC_POOL_NONPAGED_NX);
 }
 
+/** Only paged session pool is a pool of its own, and only to 22000. */
+static void session_flags(void **state)
+{
+	static const struct {
+		uint32_t family, type;
+		enum psc_pool_kind pool;
+	} t[] = {
+		{ 19041, 0x21, PSC_POOL_SESSION },
+		{ 19041, 0x220, PSC_POOL_NONPAGED_NX },
+		{ 19041, 0x20, PSC_POOL_NONPAGED },
+		{ 22621, 0x21, PSC_POOL_PAGED },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct got g = { .n = 0 };
+		struct psc_big_table table;
+
+		setup(0x20, true);
+		fake_family(t[i].family);
+		put(0x20, 3, 0xffff9a8012345000, 0x41414141, t[i].type << 8,
+		    0x1000);
+		CHECK_OK(psc_big_scan(fake_kernel(), collect, &g, &table));
+		assert_int_equal(g.v[0].pool, t[i].pool);
+	}
+	assert_int_equal(psc_big_kind(0x104, true), PSC_POOL_PAGED);
+	assert_int_equal(psc_big_kind(0x044, true), PSC_POOL_NONPAGED_NX);
+}
+
 static void damage(void **state)
 {
 	struct got g = { .n = 0 };
@@ -148,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_entries),
 		cmocka_unit_test(old_and_new_type_words),
+		cmocka_unit_test(session_flags),
 		cmocka_unit_test(damage),
 		cmocka_unit_test(hash_vectors),
 	};

@@ -175,6 +175,24 @@ static void the_largest_block_moves_too(void **state)
 	assert_int_equal(got.b[1].tag, TAG('M', 'a', 'x', ' '));
 }
 
+/** From 22H2 on session blocks may lie in the system's heap. */
+static void session_blocks_in_the_paged_heap(void **state)
+{
+	struct psc_vs v = vs();
+
+	healthy();
+	for (unsigned int i = 0; i < n_blocks; i++)
+		memory[block_va[i] - VA + 3] = 0x23;
+	v.pool = PSC_POOL_PAGED;
+	v.paged = 1;
+	walk(&v);
+	assert_int_equal(got.n_faults, 0);
+	v.no_session = true;
+	walk(&v);
+	assert_int_equal(got.n_faults, n_blocks);
+	assert_int_equal(got.f[0].rule, PSC_V12);
+}
+
 /** One big allocation, as the big-page table tells. */
 static uint64_t one_big(void *ctx, uint64_t va)
 {
@@ -354,6 +372,7 @@ int main(void)
 		cmocka_unit_test(slack_makes_blocks_shorter),
 		cmocka_unit_test(the_largest_block_moves_too),
 		cmocka_unit_test(big_allocations_are_not_blocks),
+		cmocka_unit_test(session_blocks_in_the_paged_heap),
 		cmocka_unit_test(missing_pages_are_bridged),
 		cmocka_unit_test(finds_each_fault),
 		cmocka_unit_test(an_overrun_names_its_owner),
