@@ -25,6 +25,7 @@ struct psc_heap_layout {
 	unsigned int lfh_free, lfh_count, lfh_withheld, lfh_offsets;
 	unsigned int lfh_unit_shift, lfh_unit_count, lfh_commit, lfh_bitmap;
 	unsigned int lfh_owner, lfh_location;
+	unsigned int lfh_delayed; /**< DelayFreeCount; 0 = none. */
 	unsigned int lfh_bits;	/**< Per block: 2; 1 from 26100. */
 	bool lfh_wide_key;	/**< K = (u32)(VA >> 12), from 26100. */
 	bool lfh_has_commit;	/**< Commit words are u16 at lfh_commit. */

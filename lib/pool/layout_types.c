@@ -69,6 +69,10 @@ struct psc_error *psc_heap_layout_read(const struct psc_kernel *k,
 		l.lfh_has_commit = false;
 		l.lfh_bits = 1;
 		l.seg_magic = 0;
+		struct psc_error *none =
+			read_one(k, "_HEAP_LFH_SUBSEGMENT.State.DelayFreeCount",
+				 &l.lfh_delayed);
+		psc_error_free(none);	// only a finer check
 	} else if (gone) {
 		return gone;
 	} else if ((err = read_one(k, "_HEAP_LFH_SUBSEGMENT.CommitStateOffset",

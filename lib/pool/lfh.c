@@ -40,6 +40,8 @@ struct psc_lfh_header psc_lfh_decode(const struct psc_heap_layout *l,
 	};
 
 	h.blocks = h.count + h.withheld;
+	if (l->lfh_delayed)
+		h.delayed = psc_le16(p + l->lfh_delayed);
 	if (l->lfh_has_commit) {
 		h.commit = psc_le16(p + l->lfh_commit);
 		h.owner = psc_le64(p + l->lfh_owner);
@@ -442,7 +444,8 @@ static enum psc_rule broken_rule(const struct psc_heap_layout *l,
 static uint32_t true_offsets(const struct psc_heap_layout *l,
 			     const struct psc_lfh_header *h)
 {
-	uint32_t size = psc_lfh_guess(l, h);
+	// The geometry of the newest kernels is not proven.
+	uint32_t size = l->newest ? 0 : psc_lfh_guess(l, h);
 
 	return size ? psc_lfh_first(l, h->blocks, h->units, size) << 16 | size
 		    : 0;

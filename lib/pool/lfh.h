@@ -20,6 +20,7 @@
 struct psc_lfh_header {
 	uint32_t block_bytes, first; /**< Block size; offset of block 0. */
 	uint32_t count, free, withheld;
+	uint32_t delayed;	/**< Freed, but busy in the bitmap (26100). */
 	uint32_t blocks;	/**< count + withheld. */
 	uint32_t units, unit_shift;
 	uint32_t commit;	/**< Offset of the commit words, 0 = none. */

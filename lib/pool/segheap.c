@@ -114,9 +114,9 @@ static bool key_is_proven(const struct psc_pool_view *v, uint64_t heap,
 	return function - psc_kernel_base(v->k) < psc_kernel_size(v->k);
 }
 
-/** Key that makes the first segment's signature true. */
+/** Key that makes the first segment's signature true with @p magic. */
 static bool key_of_segment(struct psc_pool_view *v, uint64_t heap,
-			   struct psc_mem *m, uint64_t *key)
+			   struct psc_mem *m, uint64_t magic, uint64_t *key)
 {
 	struct psc_heap h = { .va = heap };
 	struct psc_seg_context c = { 0 };
@@ -127,7 +127,7 @@ static bool key_of_segment(struct psc_pool_view *v, uint64_t heap,
 	    seg & ~c.mask ||
 	    psc_mem_read(m, seg + v->layout.seg_signature, &sig, 8, NULL) != 8)
 		return false;
-	*key = sig ^ seg ^ c.va ^ v->layout.seg_magic;
+	*key = sig ^ seg ^ c.va ^ magic;
 	return true;
 }
 
@@ -207,8 +207,12 @@ static struct psc_error *find_keys(struct psc_pool_view *v, uint64_t state,
 	read_globals(v, state, heap);
 	if (k->has_heap)
 		return NULL;
-	if (key_of_segment(v, heap, m, &key) &&
-	    key_is_proven(v, heap, m, key)) {
+	// Either constant (pool 3.4): the callbacks are the judge.
+	static const uint64_t magic[] = { PSC_SEGMENT_MAGIC, 0 };
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(magic) && !k->has_heap; i++) {
+		if (!key_of_segment(v, heap, m, magic[i], &key) ||
+		    !key_is_proven(v, heap, m, key))
+			continue;
 		k->has_heap = true;
 		k->heap_key = key;
 		k->heap_mask = UINT64_MAX;
@@ -278,15 +282,20 @@ static void check_units(struct psc_pool_view *v, const struct psc_heap *h,
 }
 
 static void read_delayed(struct psc_pool_view *v, uint64_t va,
-			 struct psc_mem *m)
+			 struct psc_mem *m, size_t first_unit)
 {
 	uint64_t at = 0;
 	struct psc_error *err = psc_view_offset(v, "_SEGMENT_HEAP.VsContext."
 					  "DelayFreeContext.ListHead", &at);
 
-	// From 26100 on the lists hang on slots whose place is not published.
-	if (psc_error_catch(&err, PSC_ERR_ABSENT))
+	// From 26100 on the lists hang on slots.
+	if (psc_error_catch(&err, PSC_ERR_ABSENT)) {
+		if (!psc_newest_delayed(v, m, va, first_unit))
+			psc_view_note(v, "heap at 0x%" PRIx64 ": its "
+				      "delay-free lists were not found: their "
+				      "blocks count as in use", va);
 		return;
+	}
 	if (err)
 		psc_view_incomplete(v, "delay-free list", err);
 	else
@@ -299,6 +308,7 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 {
 	struct psc_mem *m = v->spaces.v[space].mem;
 	struct psc_heap heap = { va, pool, paged, node, space, special };
+	size_t first_unit = v->units.n;
 
 	if (!check_signature(v, va, m, pool))
 		return;
@@ -318,7 +328,7 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 			psc_view_free_ranges(v, &c);
 	}
 	check_units(v, &heap, m);
-	read_delayed(v, va, m);
+	read_delayed(v, va, m, first_unit);
 }
 
 static struct psc_error *node_heap(struct psc_pool_view *v, uint64_t state,
@@ -430,6 +440,16 @@ static struct psc_error *first_heap(struct psc_pool_view *v, uint64_t state,
 					state, "ExPoolState names no heap");
 }
 
+static void choose_magic(struct psc_pool_view *v, uint64_t heap)
+{
+	struct psc_heap h = { .va = heap };
+	struct psc_seg_context c = { 0 };
+	PSC_ERROR_GUARD struct psc_error *err = read_context(v, &h, 0, &c);
+
+	if (!err)
+		psc_newest_magic(v, c.va, c.list);
+}
+
 struct psc_error *psc_view_segheap(struct psc_pool_view *v)
 {
 	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
@@ -451,7 +471,8 @@ struct psc_error *psc_view_segheap(struct psc_pool_view *v)
 	v->session_apart = psc_kernel_family(v->k) <= PSC_LAST_SESSION_POOL;
 	if (v->info.newest)
 		psc_view_note(v, "this kernel's heap is read as far as it is "
-			      "known: delayed frees count as in use");
+			      "known: blocks that another processor freed "
+			      "count as in use until they are merged");
 	err = psc_kernel_field(v->k,
 			       "_HEAP_LFH_AFFINITY_SLOT.ActiveSubsegment", &f);
 	if (!err)
@@ -461,10 +482,13 @@ struct psc_error *psc_view_segheap(struct psc_pool_view *v)
 	    (err = find_keys(v, state, heap)) ||
 	    (err = psc_view_lookasides(v, state, (unsigned int)nodes)))
 		return err;
+	choose_magic(v, heap);
 	read_nodes(v, state, (unsigned int)nodes, &seen);
 	read_special(v, state, &seen);
 	read_sessions(v);
 	psc_view_callbacks(v);
 	psc_view_unlisted(v);
+	if (v->info.newest && v->info.keys.has_lfh)
+		psc_newest_lfh(v);
 	return v->nomem ? &psc_nomem : NULL;
 }

@@ -137,6 +137,14 @@ void psc_view_unlisted(struct psc_pool_view *v);
 /** Segments of a context, and with them the units (seglist.c). */
 void psc_view_segments(struct psc_pool_view *v,
 		       const struct psc_seg_context *c);
+/** Which constant do the signatures of a context's segments hold? */
+void psc_newest_magic(struct psc_pool_view *v, uint64_t context, uint64_t list);
+/** Bits per block and key of LFH subsegments, by what their counts say. */
+void psc_newest_lfh(struct psc_pool_view *v);
+/** Delay-free lists of the VS slots of a heap, whose units begin at
+ *  @p first_unit. @return false: none was found. */
+bool psc_newest_delayed(struct psc_pool_view *v, struct psc_mem *m,
+			uint64_t heap, size_t first_unit);
 /** Units for a span of addresses of a classic or special pool. */
 void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
 		      const struct psc_unit *like);
