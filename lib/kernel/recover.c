@@ -34,6 +34,8 @@ static const struct {
 	{ 0xf8, "MmNumberOfPhysicalPages", false },
 	{ 0x100, "MmMaximumNonPagedPoolInBytes", false },
 	{ 0x110, "MmNonPagedPoolStart", false },
+	{ 0x118, "MmNonPagedPoolEnd", true },
+	{ 0x120, "MmPagedPoolStart", true },
 	{ 0x128, "MmPagedPoolEnd", false },
 	{ 0x130, "MmPagedPoolInfo", false },
 	{ 0x140, "MmSizeOfPagedPoolInBytes", false },

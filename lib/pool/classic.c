@@ -47,6 +47,15 @@ static uint64_t pointer_global(const struct psc_pool_view *v, const char *name)
 	return err ? 0 : value;
 }
 
+/** The same of a variable that kernels name differently. */
+static uint64_t either_global(const struct psc_pool_view *v, const char *name,
+			      const char *other)
+{
+	uint64_t value = pointer_global(v, name);
+
+	return value ? value : pointer_global(v, other);
+}
+
 void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
 		      const struct psc_unit *like)
 {
@@ -140,7 +149,8 @@ static bool paged_region(struct psc_pool_view *v, struct holes *known)
 {
 	// Fixed base of Windows 7 (pool 2.9).
 	const uint64_t windows7 = UINT64_C(0xfffff8a000000000);
-	uint64_t start = pointer_global(v, "MiPagedPoolStart");
+	uint64_t start = either_global(v, "MiPagedPoolStart",
+				       "MmPagedPoolStart");
 	uint64_t end = pointer_global(v, "MmPagedPoolEnd");
 
 	if (!start && psc_kernel_family(v->k) <= 7601)
@@ -152,7 +162,8 @@ static bool paged_region(struct psc_pool_view *v, struct holes *known)
 static bool nonpaged_region(struct psc_pool_view *v, struct holes *known)
 {
 	uint64_t start = pointer_global(v, "MmNonPagedPoolStart");
-	uint64_t end = pointer_global(v, "MiNonPagedPoolEnd");
+	uint64_t end = either_global(v, "MiNonPagedPoolEnd",
+				     "MmNonPagedPoolEnd");
 
 	return start && end &&
 	       add_region(v, known, start, end, PSC_POOL_NONPAGED, 0);

@@ -107,4 +107,17 @@ def lists_of_segments_are_read_from_both_ends():
     assert "S4" in rules, rules
 
 
-report_test.main([every_family, lists_of_segments_are_read_from_both_ends])
+def kdbg_tells_where_the_pool_lies():
+    """An unknown kernel of Windows 7: its symbols are gone, its debug record
+    has the bounds of both pools."""
+    with tempfile.TemporaryDirectory() as folder:
+        dump, _ = machine(
+            folder, ["", "alloc LkaL nonpaged size=0x200 count=400"],
+            "6.1.7601.24540 guid=ABCDEF0123456789ABCDEF0123456789 "
+            "version=6.1.7601.24000 shift=0x140")
+        notes = report_test.report("walk", dump)["walk"]["notes"]
+        assert not any("no known place" in n for n in notes), notes
+
+
+report_test.main([every_family, kdbg_tells_where_the_pool_lies,
+                  lists_of_segments_are_read_from_both_ends])
