@@ -286,6 +286,23 @@ static void read_limits(struct psc_pool_view *v)
 	psc_error_free(err);
 }
 
+/** Orders of 14393 and 17763 (pool 2.9); between them it changed, and what
+ *  stands at the same place may be page tables. */
+static void special_regions(struct psc_pool_view *v, struct holes *known)
+{
+	uint32_t family = psc_kernel_family(v->k);
+
+	if (family == 14393) {
+		assigned_region(v, known, 9, PSC_POOL_SPECIAL);
+	} else if (family == 17763) {
+		assigned_region(v, known, 10, PSC_POOL_SPECIAL);
+		assigned_region(v, known, 11, PSC_POOL_SPECIAL);
+	} else {
+		psc_view_note(v, "where special pool lies is not known for "
+			      "this kernel: its pages are not walked");
+	}
+}
+
 struct psc_error *psc_view_classic(struct psc_pool_view *v)
 {
 	PSC_CLEANUP(holes_guard) struct holes known = { 0 };
@@ -295,13 +312,8 @@ struct psc_error *psc_view_classic(struct psc_pool_view *v)
 			     : paged_region(v, &known);
 
 	read_limits(v);
-	if (regions) {		// orders of 14393 and 17763 (pool 2.9)
-		bool old = psc_kernel_family(v->k) < 17763;
-
-		assigned_region(v, &known, old ? 9 : 10, PSC_POOL_SPECIAL);
-		if (!old)
-			assigned_region(v, &known, 11, PSC_POOL_SPECIAL);
-	}
+	if (regions)
+		special_regions(v, &known);
 	session_regions(v, &known);
 	if (!nonpaged || !paged) {
 		psc_view_note(v, "the %s pool has no known place: its pages "
