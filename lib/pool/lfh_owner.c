@@ -17,7 +17,7 @@
 static bool read_owner(const struct psc_worker *w, uint64_t owner, uint64_t va,
 		       struct psc_lfh_owner *ret)
 {
-	struct psc_mem *m = w->mem[0];
+	struct psc_mem *m = w->mem[w->space];
 	uint64_t active;
 	uint8_t head[2];
 
@@ -48,8 +48,8 @@ static uint64_t bucket_of(const struct psc_worker *w, uint64_t va,
 		return 0;
 	at += w->v->heaps.v[s->heap].va + block_bytes / 16 * 8;
 	// Bit 0: the class is not in use.
-	return psc_mem_read(w->mem[0], at, &bucket, 8, NULL) == 8 &&
-	       !(bucket & 1) && psc_mem_is_kernel_va(w->mem[0], bucket)
+	return psc_mem_read(w->mem[w->space], at, &bucket, 8, NULL) == 8 &&
+	       !(bucket & 1) && psc_mem_is_kernel_va(w->mem[w->space], bucket)
 		? bucket : 0;
 }
 
@@ -57,7 +57,7 @@ static uint64_t bucket_of(const struct psc_worker *w, uint64_t va,
 static uint64_t true_owner(const struct psc_worker *w, uint64_t bucket,
 			   uint64_t owner)
 {
-	struct psc_mem *m = w->mem[0];
+	struct psc_mem *m = w->mem[w->space];
 	uint64_t at = 0, slots = 0, slot = bucket;
 	PSC_ERROR_GUARD struct psc_error *err = psc_view_offset(
 		w->v, "_HEAP_LFH_BUCKET.AffinitySlots", &at);
@@ -82,7 +82,7 @@ void psc_lfh_find_owner(void *ctx, const struct psc_lfh_header *h, uint64_t va,
 	*ret = (struct psc_lfh_owner){ 0 };
 	if (!h->owner)		// the newest kernels have none
 		return;
-	ret->known = psc_mem_is_kernel_va(w->mem[0], h->owner) &&
+	ret->known = psc_mem_is_kernel_va(w->mem[w->space], h->owner) &&
 		     read_owner(w, h->owner, va, ret);
 	if (ret->known && ret->class_bytes == h->block_bytes)
 		return;

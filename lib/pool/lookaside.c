@@ -21,9 +21,10 @@ static void map_guard(struct psc_map *m)
  * Entries of the x64 SLIST_HEADER at @p list: depth in the low 16 bits,
  * first entry in the second word, links plain (pool 2.4).
  */
-void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
+void psc_view_slist(struct psc_pool_view *v, uint16_t space, uint64_t list,
 		    const char *what)
 {
+	struct psc_mem *m = v->spaces.v[space].mem;
 	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
 	uint64_t head[2], entry;
 	struct psc_error *err = psc_mem_read_all(m, list, head, sizeof(head),
@@ -44,7 +45,7 @@ void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
 			return;
 		}
 		if (!psc_map_put(&seen, entry, &added) ||
-		    (added && !psc_vec_push(&v->cached, entry))) {
+		    (added && !psc_vec_push(&v->spaces.v[space].cached, entry))) {
 			v->nomem = true;
 			return;
 		}
@@ -72,7 +73,6 @@ struct psc_error *psc_view_lookasides(struct psc_pool_view *v, uint64_t state,
 {
 	static const char base[] = "_EX_POOL_HEAP_MANAGER_STATE.PoolNode[%u]."
 				   "Lookasides[%u]";
-	struct psc_mem *m = psc_kernel_mem(v->k);
 	uint64_t first, second, buckets;
 	struct psc_field f;
 	struct psc_error *err;
@@ -93,7 +93,7 @@ struct psc_error *psc_view_lookasides(struct psc_pool_view *v, uint64_t state,
 		if ((err = psc_view_offset(v, path, &at)))
 			return err;
 		for (uint64_t b = 0; b < buckets; b++)
-			psc_view_slist(v, m, state + at + first +
+			psc_view_slist(v, 0, state + at + first +
 						     b * (second - first),
 				       "dynamic lookaside");
 	}

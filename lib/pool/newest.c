@@ -134,6 +134,7 @@ void psc_newest_lfh(struct psc_pool_view *v)
 
 struct slots {
 	struct psc_pool_view *v;
+	uint16_t space;
 	struct psc_mem *m;
 	uint64_t context;	/**< VA of the VS context. */
 	uint64_t map, mask;	/**< SlotMapRef, AffinityMask. */
@@ -194,13 +195,14 @@ static void try_slot(struct slots *s, uint16_t ref)
 	    owner != s->context)
 		return;
 	s->seen[s->n++] = va;
-	psc_view_slist(s->v, s->m, va + s->list, "delay-free list");
+	psc_view_slist(s->v, s->space, va + s->list, "delay-free list");
 }
 
-bool psc_newest_delayed(struct psc_pool_view *v, struct psc_mem *m,
-			uint64_t heap, size_t first_unit)
+bool psc_newest_delayed(struct psc_pool_view *v, uint16_t space, uint64_t heap,
+			size_t first_unit)
 {
-	struct slots s = { .v = v, .m = m };
+	struct psc_mem *m = v->spaces.v[space].mem;
+	struct slots s = { .v = v, .space = space, .m = m };
 	PSC_ERROR_GUARD struct psc_error *err = find_slots(&s, heap);
 	uint16_t ref;
 

@@ -281,8 +281,8 @@ static void check_units(struct psc_pool_view *v, const struct psc_heap *h,
 			.owner = PSC_OWNER_LARGE });
 }
 
-static void read_delayed(struct psc_pool_view *v, uint64_t va,
-			 struct psc_mem *m, size_t first_unit)
+static void read_delayed(struct psc_pool_view *v, uint64_t va, uint16_t space,
+			 size_t first_unit)
 {
 	uint64_t at = 0;
 	struct psc_error *err = psc_view_offset(v, "_SEGMENT_HEAP.VsContext."
@@ -290,7 +290,7 @@ static void read_delayed(struct psc_pool_view *v, uint64_t va,
 
 	// From 26100 on the lists hang on slots.
 	if (psc_error_catch(&err, PSC_ERR_ABSENT)) {
-		if (!psc_newest_delayed(v, m, va, first_unit))
+		if (!psc_newest_delayed(v, space, va, first_unit))
 			psc_view_note(v, "heap at 0x%" PRIx64 ": its "
 				      "delay-free lists were not found: their "
 				      "blocks count as in use", va);
@@ -299,7 +299,7 @@ static void read_delayed(struct psc_pool_view *v, uint64_t va,
 	if (err)
 		psc_view_incomplete(v, "delay-free list", err);
 	else
-		psc_view_slist(v, m, va + at, "delay-free list");
+		psc_view_slist(v, space, va + at, "delay-free list");
 }
 
 void psc_view_heap(struct psc_pool_view *v, uint64_t va,
@@ -328,7 +328,7 @@ void psc_view_heap(struct psc_pool_view *v, uint64_t va,
 			psc_view_free_ranges(v, &c);
 	}
 	check_units(v, &heap, m);
-	read_delayed(v, va, m, first_unit);
+	read_delayed(v, va, space, first_unit);
 }
 
 static struct psc_error *node_heap(struct psc_pool_view *v, uint64_t state,
@@ -405,23 +405,51 @@ static struct psc_error *session_state(struct psc_pool_view *v,
 		? psc_mem_u64(s->mem, *ret, "HeapState", ret) : NULL;
 }
 
+/** Heaps of one session; kernels differ in which they have. */
+static struct psc_error *read_session(struct psc_pool_view *v, uint16_t space,
+				      uint64_t state)
+{
+	static const struct {
+		const char *path;
+		enum psc_pool_kind pool;
+		int paged;
+	} heaps[] = {
+		{ "_EX_HEAP_SESSION_STATE.PagedHeap", PSC_POOL_SESSION, 1 },
+		{ "_EX_HEAP_SESSION_STATE.SpecialPoolHeap", PSC_POOL_SPECIAL,
+		  -1 },
+	};
+
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(heaps); i++) {
+		uint64_t heap = 0;
+		struct psc_error *err = psc_view_get(
+			v, v->spaces.v[space].mem, state, heaps[i].path,
+			&heap);
+
+		if (psc_error_catch(&err, PSC_ERR_ABSENT))
+			continue;
+		if (err)
+			return err;
+		if (heap)
+			psc_view_heap(v, heap, heaps[i].pool, heaps[i].paged,
+				      0, space,
+				      heaps[i].pool == PSC_POOL_SPECIAL);
+	}
+	return NULL;
+}
+
 static void read_sessions(struct psc_pool_view *v)
 {
 	for (size_t i = 1; i < v->spaces.n; i++) {
-		const struct psc_space *s = &v->spaces.v[i];
-		uint64_t state = 0, heap = 0;
-		struct psc_error *err = session_state(v, s, &state);
+		uint64_t state = 0;
+		struct psc_error *err = session_state(v, &v->spaces.v[i],
+						      &state);
 
 		if (!err && state)	// 0: a session without a heap
-			err = psc_view_get(v, s->mem, state,
-				  "_EX_HEAP_SESSION_STATE.PagedHeap", &heap);
+			err = read_session(v, (uint16_t)i, state);
 		if (psc_error_catch(&err, PSC_ERR_ABSENT))
 			return;
 		if (err)
 			psc_view_incomplete(v, "session heap", err);
-		else if (heap)
-			psc_view_heap(v, heap, PSC_POOL_SESSION, 1, 0,
-				      (uint16_t)i, false);
 	}
 }
 

@@ -237,15 +237,20 @@ static void settle(struct psc_pool_view *v)
 		v->units.v[n++] = *u;
 	}
 	v->units.n = n;
-	if (v->cached.n)
-		qsort(v->cached.v, v->cached.n, sizeof(*v->cached.v),
-		      by_number);
+	v->info.n_cached = 0;
+	for (size_t i = 0; i < v->spaces.n; i++) {
+		struct psc_space *s = &v->spaces.v[i];
+
+		if (s->cached.n)
+			qsort(s->cached.v, s->cached.n, sizeof(*s->cached.v),
+			      by_number);
+		v->info.n_cached += s->cached.n;
+	}
 	if (v->segments.n)
 		qsort(v->segments.v, v->segments.n, sizeof(*v->segments.v),
 		      by_segment);
 	v->info.n_units = v->units.n;
 	v->info.n_big = v->big.n;
-	v->info.n_cached = v->cached.n;
 	v->info.n_heaps = v->heaps.n;
 	v->info.n_segments = v->segments.n;
 }
@@ -306,6 +311,7 @@ void psc_pool_view_free(struct psc_pool_view *v)
 	for (size_t i = 0; i < v->spaces.n; i++) {
 		if (v->spaces.v[i].owned)
 			psc_mem_free(v->spaces.v[i].mem);
+		psc_vec_free(&v->spaces.v[i].cached);
 	}
 	for (size_t i = 0; i < v->notes.n; i++)
 		free(v->notes.v[i]);
@@ -313,7 +319,6 @@ void psc_pool_view_free(struct psc_pool_view *v)
 	psc_vec_free(&v->units);
 	psc_vec_free(&v->big);
 	psc_vec_free(&v->bad_big);
-	psc_vec_free(&v->cached);
 	psc_vec_free(&v->heaps);
 	psc_vec_free(&v->segments);
 	psc_vec_free(&v->unlisted);

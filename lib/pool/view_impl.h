@@ -20,6 +20,8 @@ struct psc_space {
 	uint64_t session;	/**< VA of the session object; 0 = system. */
 	bool owned;		/**< mem is freed with the view. */
 	struct psc_big_table big; /**< Where its table lies; va 0 = nowhere. */
+	/** Blocks in caches: sessions use the same addresses. */
+	PSC_VEC(uint64_t) cached;
 };
 
 /** A segment heap that was read. */
@@ -77,7 +79,6 @@ struct psc_pool_view {
 	PSC_VEC(struct psc_unit) units;
 	PSC_VEC(struct psc_big) big;
 	PSC_VEC(struct psc_big) bad_big; /**< Entries that cannot be true. */
-	PSC_VEC(uint64_t) cached;
 	PSC_VEC(struct psc_heap) heaps;
 	PSC_VEC(struct psc_segment_ref) segments;
 	PSC_VEC(struct psc_unlisted) unlisted;
@@ -104,7 +105,7 @@ PSC_NODISCARD struct psc_error *psc_view_lookasides(struct psc_pool_view *v,
 						    uint64_t state,
 						    unsigned int nodes);
 /** Delay-free list of a VS context whose SLIST_HEADER is at @p list. */
-void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
+void psc_view_slist(struct psc_pool_view *v, uint16_t space, uint64_t list,
 		    const char *what);
 /** Open one address space per session. */
 PSC_NODISCARD struct psc_error *psc_view_sessions(struct psc_pool_view *v);
@@ -143,8 +144,8 @@ void psc_newest_magic(struct psc_pool_view *v, uint64_t context, uint64_t list);
 void psc_newest_lfh(struct psc_pool_view *v);
 /** Delay-free lists of the VS slots of a heap, whose units begin at
  *  @p first_unit. @return false: none was found. */
-bool psc_newest_delayed(struct psc_pool_view *v, struct psc_mem *m,
-			uint64_t heap, size_t first_unit);
+bool psc_newest_delayed(struct psc_pool_view *v, uint16_t space, uint64_t heap,
+			size_t first_unit);
 /** Units for a span of addresses of a classic or special pool. */
 void psc_view_windows(struct psc_pool_view *v, uint64_t start, uint64_t end,
 		      const struct psc_unit *like);
@@ -161,6 +162,7 @@ struct psc_worker {
 	const uint8_t **pages;	/**< Page pointers of a unit. */
 	uint8_t *scratch;	/**< Room for copies of a unit's pages. */
 	size_t n_pages;
+	uint16_t space;		/**< Of the unit that is walked. */
 	uint64_t not_mapped;	/**< Of the unit's first 64 pages. */
 	struct psc_walk walk;	/**< Its part of the totals. */
 	size_t big;		/**< Cursor into the big allocations. */

@@ -117,20 +117,21 @@ static bool load_pages(struct psc_worker *w, const struct psc_unit *u,
 static size_t cached_in(const struct psc_pool_view *v, const struct psc_unit *u,
 			const uint64_t **first)
 {
+	const struct psc_space *s = &v->spaces.v[u->space];
 	uint64_t end = u->va + ((uint64_t)u->pages << PSC_PAGE_SHIFT);
-	size_t lo = 0, hi = v->cached.n, n = 0;
+	size_t lo = 0, hi = s->cached.n, n = 0;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
 
-		if (v->cached.v[mid] < u->va)
+		if (s->cached.v[mid] < u->va)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	while (lo + n < v->cached.n && v->cached.v[lo + n] < end)
+	while (lo + n < s->cached.n && s->cached.v[lo + n] < end)
 		n++;
-	*first = n ? v->cached.v + lo : NULL;
+	*first = n ? s->cached.v + lo : NULL;
 	return n;
 }
 
@@ -190,6 +191,7 @@ static void walk_lfh(struct psc_worker *w, const struct psc_unit *u,
 		.find_owner = psc_lfh_find_owner, .owner_ctx = w,
 	};
 
+	w->space = u->space;
 	lfh.n_cached = cached_in(v, u, &lfh.cached);
 	psc_lfh_walk(&lfh, w->sink, &s->st);
 }

@@ -29,13 +29,13 @@ static void list_of(unsigned int n)
 
 static void read_list(void)
 {
-	psc_view_slist(v, fake_mem(), LIST, "a list");
+	psc_view_slist(v, 0, LIST, "a list");
 }
 
 /** One note that says what, and a view that knows it is incomplete. */
 static void check_told(size_t cached, const char *what)
 {
-	assert_int_equal(v->cached.n, cached);
+	assert_int_equal(v->spaces.v[0].cached.n, cached);
 	assert_false(v->info.complete);
 	assert_int_equal(psc_pool_view_n_notes(v), 1);
 	if (!strstr(psc_pool_view_note(v, 0), what))
@@ -46,14 +46,25 @@ static void reads_a_list(void **state)
 {
 	list_of(200);
 	read_list();
-	assert_int_equal(v->cached.n, 200);
-	assert_int_equal(v->cached.v[199], ENTRY + 199 * 0x100);
+	assert_int_equal(v->spaces.v[0].cached.n, 200);
+	assert_int_equal(v->spaces.v[0].cached.v[199], ENTRY + 199 * 0x100);
 	assert_true(v->info.complete);
 	assert_int_equal(psc_pool_view_n_notes(v), 0);
 	list_of(0);
 	read_list();
-	assert_int_equal(v->cached.n, 0);
+	assert_int_equal(v->spaces.v[0].cached.n, 0);
 	assert_true(v->info.complete);
+}
+
+/** Sessions use the same addresses: what one freed, another may use. */
+static void spaces_keep_their_own(void **state)
+{
+	list_of(3);
+	assert_true(psc_vec_push(&v->spaces,
+				 (struct psc_space){ .mem = fake_mem() }));
+	psc_view_slist(v, 1, LIST, "a list");
+	assert_int_equal(v->spaces.v[0].cached.n, 0);
+	assert_int_equal(v->spaces.v[1].cached.n, 3);
 }
 
 static void a_missing_head(void **state)
@@ -123,9 +134,10 @@ static void all_lists_of_all_nodes(void **state)
 		}
 	}
 	CHECK_OK(psc_view_lookasides(v, state_va, 2));
-	assert_int_equal(v->cached.n, 8);
+	assert_int_equal(v->spaces.v[0].cached.n, 8);
 	for (uint64_t i = 0; i < 8; i++)
-		assert_int_equal(v->cached.v[i], ENTRY + 0x8000 + i * 0x100);
+		assert_int_equal(v->spaces.v[0].cached.v[i],
+				 ENTRY + 0x8000 + i * 0x100);
 	// A node more than the kernel's types know.
 	CHECK_ERR(psc_view_lookasides(v, state_va, 3), PSC_ERR_ABSENT);
 }
@@ -134,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_a_list),
+		cmocka_unit_test(spaces_keep_their_own),
 		cmocka_unit_test(a_missing_head),
 		cmocka_unit_test(a_link_out_of_the_kernel),
 		cmocka_unit_test(a_missing_entry),

@@ -24,18 +24,19 @@ void psc_view_note(struct psc_pool_view *v, const char *fmt, ...)
 	n_notes++;
 }
 
-void psc_view_slist(struct psc_pool_view *v, struct psc_mem *m, uint64_t list,
+void psc_view_slist(struct psc_pool_view *v, uint16_t space, uint64_t list,
 		    const char *what)
 {
-	assert_true(psc_vec_push(&v->cached, list));
+	assert_true(psc_vec_push(&v->spaces.v[space].cached, list));
 }
 
 static void setup(void)
 {
 	fake_reset();
 	free(view.units.v);
+	if (view.spaces.n)
+		free(view.spaces.v[0].cached.v);
 	free(view.spaces.v);
-	free(view.cached.v);
 	n_notes = 0;
 	memset(&view, 0, sizeof(view));
 	view.k = fake_kernel();
@@ -54,7 +55,7 @@ static void setup(void)
 	view.info.keys.heap_mask = UINT64_MAX;
 	view.info.keys.lfh_key = LFH_KEY;
 	assert_true(psc_vec_push(&view.spaces,
-				 (struct psc_space){ fake_mem(), 0, false }));
+				 (struct psc_space){ .mem = fake_mem() }));
 }
 
 static void segments(uint64_t magic)
@@ -156,15 +157,15 @@ static void slots_are_found_three_ways(void **state)
 	fake_map(heap, 0x2000);
 	fake_put(context, 0x10, 2);
 	fake_put(context + 2, 1, 1);
-	assert_false(psc_newest_delayed(&view, fake_mem(), heap, 0));
+	assert_false(psc_newest_delayed(&view, 0, heap, 0));
 	// A map of two, one of which is no slot of this context.
 	fake_put(context + 0x400, 0x20, 2);
 	fake_put(context + 0x404, 0x30, 2);
 	fake_put(context + 0x800, context, 8);
 	fake_put(context + 0xc00, context + 8, 8);
-	assert_true(psc_newest_delayed(&view, fake_mem(), heap, 0));
-	assert_int_equal(view.cached.n, 1);
-	assert_int_equal(view.cached.v[0], context + 0x840);
+	assert_true(psc_newest_delayed(&view, 0, heap, 0));
+	assert_int_equal(view.spaces.v[0].cached.n, 1);
+	assert_int_equal(view.spaces.v[0].cached.v[0], context + 0x840);
 	// A subsegment whose slot the map does not have, twice.
 	fake_map(SEGMENT + 0x8000, 0x1000);
 	fake_put(SEGMENT + 0x8022, 0x40, 2);
@@ -173,18 +174,18 @@ static void slots_are_found_three_ways(void **state)
 		assert_true(psc_vec_push(&view.units, (struct psc_unit){
 			.va = SEGMENT + 0x8000, .pages = 1,
 			.kind = PSC_UNIT_VS }));
-	view.cached.n = 0;
-	assert_true(psc_newest_delayed(&view, fake_mem(), heap, 0));
-	assert_int_equal(view.cached.n, 2);
-	assert_int_equal(view.cached.v[1], context + 0x1040);
+	view.spaces.v[0].cached.n = 0;
+	assert_true(psc_newest_delayed(&view, 0, heap, 0));
+	assert_int_equal(view.spaces.v[0].cached.n, 2);
+	assert_int_equal(view.spaces.v[0].cached.v[1], context + 0x1040);
 	// The reference leads to a slot itself.
 	setup();
 	slot_types();
 	fake_map(heap, 0x2000);
 	fake_put(context, 0x10, 2);
 	fake_put(context + 0x400, context, 8);
-	assert_true(psc_newest_delayed(&view, fake_mem(), heap, 0));
-	assert_int_equal(view.cached.v[0], context + 0x440);
+	assert_true(psc_newest_delayed(&view, 0, heap, 0));
+	assert_int_equal(view.spaces.v[0].cached.v[0], context + 0x440);
 }
 
 int main(void)

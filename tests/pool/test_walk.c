@@ -146,9 +146,9 @@ static void without_its_key(void **state)
 static void cached_blocks(void **state)
 {
 	begin(2);
-	assert_true(psc_vec_push(&v->cached, VS + 0x40));
-	assert_true(psc_vec_push(&v->cached, VS + 0x10000 + 0x40));
-	assert_true(psc_vec_push(&v->cached, VS + 0x90000));
+	assert_true(psc_vec_push(&v->spaces.v[0].cached, VS + 0x40));
+	assert_true(psc_vec_push(&v->spaces.v[0].cached, VS + 0x10000 + 0x40));
+	assert_true(psc_vec_push(&v->spaces.v[0].cached, VS + 0x90000));
 	struct psc_walk w = walk(1);
 	assert_int_equal(in_use(1), 2 * UNIT_BLOCKS - 2);
 	assert_int_equal(w.v[0].st.cached, 0x300);
