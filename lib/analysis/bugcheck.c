@@ -2,24 +2,55 @@
 #include "analysis/bugcheck.h"
 
 #include <stdio.h>
-#include <string.h>
 
+#include "analysis/bugcheck_fault.h"
 #include "analysis/bugcheck_place.h"
+#include "base/bytes.h"
 #include "kernel/bugcheck.h"
 
-static void name_place(struct psc_check *c, uint64_t va, const char *what)
+void psc_check_name_place(struct psc_check *c, uint64_t va, const char *what)
 {
-	struct psc_named *n = &c->named[c->n_named];
-
 	for (size_t i = 0; i < c->n_named; i++) {
 		if (c->named[i].va == va)
 			return;
 	}
 	if (c->n_named >= PSC_MAX_NAMED)
 		return;
+	struct psc_named *n = &c->named[c->n_named++];
 	n->va = va;
 	snprintf(n->what, sizeof(n->what), "%s", what);
-	c->n_named++;
+}
+
+/**
+ * The record that a heap leaves of its failure (pool 8.3); it means something
+ * when its Address is not 0.
+ */
+static void read_heap_failure(struct psc_check *c)
+{
+	static const struct {
+		const char *path, *what;
+	} fields[] = {
+		{ "_HEAP_FAILURE_INFORMATION.Address", "heap failure: address" },
+		{ "_HEAP_FAILURE_INFORMATION.PreviousBlock",
+		  "heap failure: block before" },
+		{ "_HEAP_FAILURE_INFORMATION.NextBlock",
+		  "heap failure: block behind" },
+	};
+	const struct psc_kernel *k = c->a->kernel;
+	uint64_t va;
+	struct psc_error *err = psc_kernel_symbol(k, "RtlpHeapFailureInfo",
+						  &va);
+
+	for (size_t i = 0; !err && i < PSC_ARRAY_SIZE(fields); i++) {
+		uint64_t v = 0;
+
+		err = psc_kernel_get(k, va, fields[i].path, &v);
+		if (!err && !i && !v)
+			return;
+		if (!err && v >> 47 == 0x1ffff)
+			psc_check_name_place(c, v, fields[i].what);
+	}
+	psc_error_free(err);
 }
 
 void psc_check_read_bugcheck(struct psc_check *c)
@@ -34,8 +65,10 @@ void psc_check_read_bugcheck(struct psc_check *c)
 	for (unsigned int i = 0; c->has_bugcheck && i < t->n_places; i++) {
 		snprintf(what, sizeof(what), "parameter %u",
 			 t->place[i].parameter);
-		name_place(c, t->place[i].va, what);
+		psc_check_name_place(c, t->place[i].va, what);
 	}
+	read_heap_failure(c);
+	psc_check_read_fault(c);
 }
 
 static void set_parameters(const struct psc_check *c, struct psc_value *b)
@@ -73,8 +106,10 @@ static void set_pairs(const struct psc_check *c, struct psc_value *b)
 /** Null: it is one of faults, and where it struck cannot be told. */
 static void set_about(const struct psc_check *c, struct psc_value *b)
 {
-	if (c->has_bugcheck && c->bugcheck.echo)
+	if (c->has_bugcheck && c->bugcheck.echo && c->fault.inside < 0)
 		psc_set_null(b, "about_pool");
+	else if (c->has_bugcheck && c->bugcheck.echo)
+		psc_set_bool(b, "about_pool", c->fault.inside);
 	else
 		psc_set_bool(b, "about_pool",
 			     c->has_bugcheck && !c->bugcheck.not_pool);
@@ -94,6 +129,7 @@ struct psc_error *psc_check_set_bugcheck(struct psc_check *c)
 	psc_set_str(b, "look_at", c->bugcheck.look_at);
 	set_parameters(c, b);
 	set_pairs(c, b);
+	psc_check_set_fault(c, b);
 	struct psc_value *list = psc_set_array(b, "places");
 	for (size_t i = 0; !err && i < c->n_named; i++) {
 		struct psc_value *p = psc_add_object(list);

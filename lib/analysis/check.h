@@ -37,6 +37,14 @@ struct psc_named {
 	char what[PSC_NAMED_TEXT]; /**< "parameter 2". */
 };
 
+/** The fault that the bug check reports. */
+struct psc_check_fault {
+	uint64_t instruction;	/**< VA, 0 = none. */
+	char place[PSC_PLACE_TEXT];
+	int inside;		/**< A pool routine: 1, 0; −1 = cannot tell. */
+	const char *from;	/**< Of its registers; NULL: not there. */
+};
+
 /** Which rules were tested on some block at least. */
 struct psc_checks {
 	bool rule[PSC_N_RULES];
@@ -55,6 +63,7 @@ struct psc_check {
 	struct psc_bugcheck_text bugcheck;
 	struct psc_named named[PSC_MAX_NAMED];
 	size_t n_named;
+	struct psc_check_fault fault;
 	struct psc_pattern pattern;
 	struct psc_value *list;	/**< corruption[] */
 	uint64_t suspects;	/**< Places not in it: nobody asked. */

@@ -293,15 +293,16 @@ static struct psc_error *walk_parts(struct scan *s, uint64_t start,
 	for (size_t i = 0; i < s->v->parts.n; i++) {
 		const struct psc_part *p = &s->v->parts.v[i];
 		uint64_t bytes = (uint64_t)p->n_pages << PSC_PAGE_SHIFT;
-		struct psc_span *sp = psc_walk_span(s->walk, p->pool, 0);
 		struct psc_error *err;
 
-		if (!sp)
-			return &psc_nomem;
 		if (p->va >= end || (p->va < start && start - p->va >= bytes))
 			continue;
 		if ((err = psc_part_walk(s->v, p, s->m, &sink)))
 			return err;
+		// Not before: spans move when one is added.
+		struct psc_span *sp = psc_walk_span(s->walk, p->pool, 0);
+		if (!sp)
+			return &psc_nomem;
 		sp->pages_total += (unsigned int)__builtin_popcountll(p->pages);
 		sp->pages_read += (unsigned int)__builtin_popcountll(p->pages);
 	}

@@ -471,6 +471,14 @@ static void walk_copy(const struct psc_pool_view *v, const struct psc_part *p,
 	psc_vs_walk(&vs, sink, &st);
 }
 
+/** The pool that a header's PoolType names. */
+static enum psc_pool_kind pool_of(uint8_t type)
+{
+	if (!(type & PSC_PT_PAGED))
+		return PSC_POOL_NONPAGED;
+	return type & PSC_PT_SESSION ? PSC_POOL_SESSION : PSC_POOL_PAGED;
+}
+
 /** What one part shows, kept until it is known whether to believe it. */
 struct shown {
 	PSC_VEC(struct psc_block) blocks;
@@ -515,8 +523,16 @@ struct psc_error *psc_part_walk(const struct psc_pool_view *v,
 	// Remains of an earlier layout agree with little and break the rest.
 	if (s.blocks.n < MIN_BLOCKS || s.faults.n * 2 > s.blocks.n)
 		return NULL;
-	for (size_t i = 0; sink->block && i < s.blocks.n; i++)
-		sink->block(sink->ctx, &s.blocks.v[i]);
+	for (size_t i = 0; sink->block && i < s.blocks.n; i++) {
+		struct psc_block *b = &s.blocks.v[i];
+
+		// Small blocks that were never used are no more than room.
+		if (b->owner == PSC_OWNER_LFH && b->state == PSC_BLOCK_FREE)
+			continue;
+		if (b->pool == PSC_POOL_UNKNOWN && b->has_header)
+			b->pool = pool_of(b->pool_type);
+		sink->block(sink->ctx, b);
+	}
 	for (size_t i = 0; sink->fault && i < s.faults.n; i++)
 		sink->fault(sink->ctx, &s.faults.v[i]);
 	return NULL;

@@ -125,11 +125,31 @@ static void place(const struct text *t, const struct psc_value *p)
 		    "the subsegment before it", "");
 }
 
+static void fault(const struct text *t, const struct psc_value *b)
+{
+	const struct psc_value *f = psc_get(b, "fault");
+	const char *from = psc_get_str(f, "registers_from");
+	bool inside = false;
+
+	if (psc_kind(f) != PSC_OBJECT)
+		return;
+	bool known = psc_get_bool(f, "in_pool_routine", &inside);
+	fprintf(t->out, "  the fault was at %s: %s\n", text_str(f, "place"),
+		!known ? "whether that is a pool routine cannot be told"
+		: inside ? "a pool routine" : "no pool routine");
+	if (from && inside)
+		fprintf(t->out, "  registers are from %s\n", from);
+}
+
 /** One that the table has, and no fault of which nobody knows where. */
 static bool is_explained(const struct psc_value *b)
 {
+	bool inside = false, known;
+
+	known = psc_get_bool(b, "fault.in_pool_routine", &inside);
 	return psc_get_str(b, "meaning") &&
-	       psc_kind(psc_get(b, "about_pool")) == PSC_BOOL;
+	       psc_kind(psc_get(b, "about_pool")) == PSC_BOOL &&
+	       (!known || inside || psc_count(psc_get(b, "places")));
 }
 
 void text_bugcheck_words(const struct text *t, bool always)
@@ -143,6 +163,7 @@ void text_bugcheck_words(const struct text *t, bool always)
 		fprintf(t->out, "  %s\n", text_str(b, "meaning"));
 	parameters(t, b);
 	pairs(t, b);
+	fault(t, b);
 	for (size_t i = 0; i < psc_count(list); i++)
 		place(t, psc_at(list, i, NULL));
 }

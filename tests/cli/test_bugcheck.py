@@ -122,7 +122,48 @@ def another_bug_check_is_quiet():
     assert not text and "kind of violation" not in report
 
 
-report_test.main([a_sound_header_passes, the_small_block_of_a_heap,
+def registers_of_a_fault_inside_a_pool_routine():
+    # A context record in memory: rbx (+0x90) and rdi (+0xb0) hold pool.
+    for kernel in (CLASSIC[2], HEAP[1]):
+        b, text, _ = explained(
+            kernel, "flip b.3+2 3", "poke a.0+0x90 value=b.3",
+            "poke a.0+0xb0 value=a.4+0x10",
+            "poke a.0+0xf8 value=ExFreePoolWithTag",
+            "bugcheck-late 0x3b 0xc0000005 ExFreePoolWithTag a.0 0", status=4)
+        assert b["about_pool"] is True and b["fault"]["in_pool_routine"] is True
+        assert b["fault"]["place"] == "nt!ExFreePoolWithTag"
+        places = {p["from"]: p for p in b["places"]}
+        assert places["register rbx"]["verdict"] == "broken", places
+        assert places["register rdi"]["verdict"] == "passes", places
+        assert places["register rdi"]["block"]["tag"] == "BefA"
+        assert "a pool routine" in text and "register rbx" in text
+
+
+def faults_elsewhere_are_no_matter_of_a_pool():
+    b, text, _ = explained(HEAP[1], "bugcheck-late 0xd1 b.0 2 0 image:tcpip.sys")
+    assert b["about_pool"] is False, b
+    assert b["fault"]["in_pool_routine"] is False and not text
+    # In the kernel, between names of a table that has few.
+    b, text, _ = explained(HEAP[1],
+                           "bugcheck-late 0xa b.0 2 0 ExFreePoolWithTag+0x5000")
+    assert b["about_pool"] is None and not text
+    assert b["fault"]["in_pool_routine"] is None
+
+
+def the_record_of_a_heap_failure():
+    record = "RtlpHeapFailureInfo field=_HEAP_FAILURE_INFORMATION."
+    b, text, _ = explained(HEAP[1], f"poke {record}Address value=b.3",
+                           f"poke {record}PreviousBlock value=b.2",
+                           "bugcheck-late 0x13a 3 0 b.3 0")
+    places = {p["from"]: p for p in b["places"]}
+    assert "parameter 3" in places and places[
+        "heap failure: block before"]["block"]["tag"] == "Next"
+    assert "heap failure: block before" in text
+
+
+report_test.main([registers_of_a_fault_inside_a_pool_routine,
+                  faults_elsewhere_are_no_matter_of_a_pool,
+                  the_record_of_a_heap_failure, a_sound_header_passes, the_small_block_of_a_heap,
                   break_and_parameter_differ,
                   the_named_header_is_the_broken_one, pairs_are_counted,
                   places_that_are_no_block, another_bug_check_is_quiet])

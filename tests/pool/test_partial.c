@@ -173,8 +173,40 @@ static void keys_and_blocks_of_pieces(void **state)
 	}
 	assert_int_equal(count(PSC_OWNER_LFH, PSC_BLOCK_IN_USE), 6);
 	assert_int_equal(count(PSC_OWNER_LFH, PSC_BLOCK_FREE), 2);
-	assert_int_equal(w.n, 2);
-	assert_int_equal(w.v[0].st.free, 2 * 0x60);
+	assert_int_equal(w.n, 3);	// and where parts of both lie
+	assert_true(w.v[0].st.free >= 2 * 0x60);
+	psc_walk_free(&w);
+	psc_pool_view_free(v);
+}
+
+/** The chunk header of a block that others of its subsegment surround. */
+static void a_broken_header_of_a_subsegment(void **state)
+{
+	begin();
+	uint8_t *p = put_vs();
+	uint64_t bad = block_va[11];
+	p[bad - VS + 2] ^= 0x08;		// BlockSize
+	bad = block_va[21];
+	p[bad - 0x10 - VS + 4] ^= 0x02;		// UnsafePrevSize
+	struct psc_pool_view *v = view_of(19041);
+	struct psc_walk w = walk(v);
+	assert_int_equal(got.n_faults, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct psc_fault *f = &got.f[i];
+		bool size = f->rule == PSC_V6;
+
+		assert_true(size || f->rule == PSC_V3);
+		assert_int_equal(f->va, size ? block_va[11]
+					     : block_va[21] - 0x10);
+		assert_int_equal(__builtin_popcountll(f->expected ^ f->found),
+				 1);
+	}
+	// The place of the subsegment is known, though no list gives it.
+	struct psc_place at;
+	psc_pool_locate(v, block_va[11], &at);
+	assert_true(at.found);
+	assert_int_equal(at.unit.va, VS);
+	assert_int_equal(at.unit.kind, PSC_UNIT_VS);
 	psc_walk_free(&w);
 	psc_pool_view_free(v);
 }
@@ -216,8 +248,14 @@ static void headers_beside_the_blocks_of_a_subsegment(void **state)
 	struct psc_pool_view *v = view_of(19041);
 	assert_true(psc_pool_view_info(v)->keys.has_lfh);
 	struct psc_walk w = walk(v);
-	assert_int_equal(count(PSC_OWNER_VS, PSC_BLOCK_UNATTRIBUTED), 2);
-	assert_int_equal(count(PSC_OWNER_LFH, PSC_BLOCK_IN_USE), 6);
+	// The busy blocks there break their rule; what lies in them is data.
+	unsigned int broken = 0;
+	for (unsigned int i = 0; i < got.n_faults; i++)
+		broken += got.f[i].rule == PSC_F5 && got.f[i].va - STRAY <
+						     PSC_PAGE_SIZE;
+	assert_int_equal(broken, 2);
+	assert_int_equal(count(PSC_OWNER_VS, PSC_BLOCK_UNATTRIBUTED), 0);
+	assert_int_equal(count(PSC_OWNER_LFH, PSC_BLOCK_IN_USE), 7);
 	psc_walk_free(&w);
 	psc_pool_view_free(v);
 }
@@ -256,10 +294,14 @@ static void a_chunk_that_does_not_fit(void **state)
 		p[t[i].byte] ^= (uint8_t)t[i].flip;
 		struct psc_pool_view *v = view_of(19041);
 		struct psc_walk w = walk(v);
+		// Its neighbours tell what it should say.
+		assert_int_equal(got.n_faults, 1);
+		assert_int_equal(got.f[0].va, block_va[10] - 0x10);
+		assert_int_equal(got.f[0].rule, i < 4 ? PSC_V2 : PSC_V4);
 		assert_int_equal(block_at(block_va[10])->state,
-				 PSC_BLOCK_UNATTRIBUTED);
+				 PSC_BLOCK_IN_USE);
 		assert_int_equal(count(PSC_OWNER_VS, PSC_BLOCK_IN_USE),
-				 N_BLOCKS - 1);
+				 N_BLOCKS);
 		psc_walk_free(&w);
 		psc_pool_view_free(v);
 	}
@@ -296,6 +338,12 @@ static void payers_by_the_recovered_cookie(void **state)
 	uint8_t *p = put_vs();
 	uint64_t payer = block_va[0], odd = block_va[2];
 	put_aligned(fake_map(STRAY, PSC_PAGE_SIZE), STRAY);
+	// One pair of headers gives the cookie, most payers confirm it.
+	for (unsigned int i = 5; i < 8; i++) {
+		p[block_va[i] - VS + 3] |= 8;
+		psc_put64(p + (block_va[i] - VS) + 8,
+			  PROCESS ^ block_va[i] ^ COOKIE);
+	}
 	p[payer - VS + 3] |= 8;
 	psc_put64(p + (payer - VS) + 8, PROCESS ^ payer ^ COOKIE);
 	p[odd - VS + 3] |= 8;
@@ -324,7 +372,8 @@ static void one_address(void **state)
 	assert_true(place.found);
 	CHECK_OK(psc_pool_visit(v, &place, block_va[3] + 0x20, &sink));
 	assert_non_null(block_at(block_va[3]));
-	assert_null(block_at(block_va[30]));
+	// The whole subsegment, as of a dump with pages.
+	assert_non_null(block_at(block_va[30]));
 	psc_pool_locate(v, STRAY, &place);
 	assert_false(place.found);
 	assert_int_equal(place.status, PSC_VA_NOT_MAPPED);
@@ -385,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_and_blocks_of_pieces),
+		cmocka_unit_test(a_broken_header_of_a_subsegment),
 		cmocka_unit_test(headers_that_nothing_confirms),
 		cmocka_unit_test(headers_beside_the_blocks_of_a_subsegment),
 		cmocka_unit_test(data_of_a_block_is_not_looked_at),
