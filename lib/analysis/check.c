@@ -117,7 +117,8 @@ static void header_fields(struct psc_value *list, const struct psc_fault *f,
 {
 	struct psc_str s = { 0 };
 
-	if (is_chunk(f) || f->owner == PSC_OWNER_BIG)
+	if (is_chunk(f) || f->owner == PSC_OWNER_BIG ||
+	    f->owner == PSC_OWNER_SPECIAL)
 		return;
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(fields); i++) {
 		uint64_t v = 0;
@@ -145,6 +146,14 @@ static void hex_line(struct psc_value *list, uint64_t va, const uint8_t *p,
 	psc_add_strf(list, "%016" PRIx64 "  %s |%s|%s", va, hex, text, mark);
 }
 
+/** What the first byte of the place is. */
+static const char *mark_of(const struct psc_fault *f)
+{
+	if (f->rule == PSC_X1 || f->rule == PSC_B8)
+		return "  <- changed";
+	return f->owner == PSC_OWNER_BIG ? "  <- entry" : "  <- header";
+}
+
 static void hex_view(struct psc_value *o, const struct psc_scene *s)
 {
 	struct psc_value *list = psc_set_array(o, "memory");
@@ -154,9 +163,7 @@ static void hex_view(struct psc_value *o, const struct psc_scene *s)
 		hex_line(list, va - VIEW_BEFORE + i,
 			 s->before + PSC_SCENE_BEFORE - VIEW_BEFORE + i, "");
 	for (unsigned int i = 0; s->has_behind && i < VIEW_BEHIND; i += 16)
-		hex_line(list, va + i, s->behind + i, i ? ""
-			 : s->f->owner == PSC_OWNER_BIG ? "  <- entry"
-							: "  <- header");
+		hex_line(list, va + i, s->behind + i, i ? "" : mark_of(s->f));
 	if (s->has_behind)
 		header_fields(list, s->f, s->behind);
 }

@@ -185,6 +185,15 @@ static void big_fault(struct seek *s, const struct psc_block *b)
 	to.fault(to.ctx, &f);
 }
 
+/** X2 stands at the start of the page, where special pool keeps the tag. */
+static void special_fault(struct seek *s, const struct psc_block *b)
+{
+	struct psc_block page = *b;
+
+	page.va &= ~(uint64_t)(PSC_PAGE_SIZE - 1);
+	fault(&s->found, &page, PSC_X2, 4, b->tag);
+}
+
 static void seek_block(void *ctx, const struct psc_block *b)
 {
 	struct seek *s = ctx;
@@ -196,9 +205,10 @@ static void seek_block(void *ctx, const struct psc_block *b)
 			continue;
 		if (b->owner == PSC_OWNER_BIG || b->owner == PSC_OWNER_LARGE)
 			big_fault(s, b);
+		else if (b->owner == PSC_OWNER_SPECIAL)
+			special_fault(s, b);
 		else
-			fault(&s->found, b, b->owner == PSC_OWNER_SPECIAL
-			      ? PSC_X2 : PSC_K6, 4, b->tag);
+			fault(&s->found, b, PSC_K6, 4, b->tag);
 	}
 }
 
@@ -273,7 +283,7 @@ static bool is_short(const struct psc_tag_table *t,
 
 	return r && (uint64_t)(psc_tag_outstanding(t, &r->nonpaged) +
 			       psc_tag_outstanding(t, &r->paged)) >
-			    (w ? w->nonpaged.blocks + w->paged.blocks : 0);
+			    (w ? counted_blocks(w) : 0);
 }
 
 static void repair_tag(const struct psc_known *k, struct psc_fault *f,

@@ -87,7 +87,7 @@ void psc_special_walk(const uint8_t *page, uint64_t va, unsigned int node,
 	st->faults++;
 	if (s->fault)
 		s->fault(s->ctx, &(struct psc_fault){
-			.rule = PSC_X1, .va = b.va, .tag = sp.tag,
+			.rule = PSC_X1, .va = va + sp.broken, .tag = sp.tag,
 			.field_va = va + sp.broken, .bits = 8,
 			.expected = sp.pattern, .found = sp.found,
 			.pool = PSC_POOL_SPECIAL, .owner = PSC_OWNER_SPECIAL,

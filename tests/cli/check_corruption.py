@@ -26,13 +26,15 @@ KERNELS = {
 }
 WINDOWS_7, WINDOWS_8 = KERNELS["classic"][:2]
 # Windows 7 encodes no addresses: what is freed carries no mark. Before 10 no
-# free pages are kept, and nothing of the fill behind contiguous memory.
+# free pages are kept, nothing of the fill behind contiguous memory, and where
+# special pool lies is not published.
 NOT_ON = {(name, WINDOWS_7) for name in ("classic-L12", "classic-pair",
                                          "classic-L13-type",
                                          # There a payer of 0 is legal.
                                          "classic-Q1-bit")}
 NOT_ON |= {(name, kernel) for kernel in (WINDOWS_7, WINDOWS_8)
-           for name in ("classic-B8", "classic-Z1", "classic-Z1-flip")}
+           for name in ("classic-B8", "classic-Z1", "classic-Z1-flip",
+                        "classic-X1", "classic-X1-underrun", "classic-X2")}
 
 
 def kernels(name):
