@@ -15,8 +15,6 @@
 #define MIN_SHIFT 9
 #define MIN_SHIFT_SESSION 4
 #define MAX_SHIFT 18
-/** ExPoolTagTables never has more slots (pool 4.2). */
-#define MAX_SLOTS 2048u
 /** An expansion table longer than this is a damaged size. */
 #define MAX_EXPANSION (1u << 20)
 
@@ -234,6 +232,10 @@ static void finish_row(struct psc_tag_table *t, struct psc_tag_row *r)
 {
 	uint64_t mask = t->counter_bits == 32 ? UINT32_MAX : UINT64_MAX;
 
+	if (t->sum_bits == 32) {	// they wrap as the kernel's do
+		r->nonpaged.bytes = (uint64_t)(int32_t)r->nonpaged.bytes;
+		r->paged.bytes = (uint64_t)(int32_t)r->paged.bytes;
+	}
 	r->is_protected = r->tag & PSC_TAG_PROTECTED;
 	r->tag &= PSC_TAG_MASK;
 	r->nonpaged.allocs &= mask;
@@ -330,6 +332,13 @@ static void map_guard(struct psc_map *m)
 	psc_map_free(m);
 }
 
+/** Slots of ExPoolTagTables (pool 4.2). */
+static uint32_t max_slots(uint32_t family)
+{
+	return family < 9600 ? 256 : family < 17763 ? 640
+	     : family < 20348 ? 1280 : 2048;
+}
+
 /** Processor tables in ExPoolTagTables; a table twice is damage, not use. */
 static struct psc_error *add_processors(const struct psc_kernel *k,
 					const struct layout *l, uint64_t base,
@@ -338,12 +347,15 @@ static struct psc_error *add_processors(const struct psc_kernel *k,
 	struct psc_mem *m = psc_kernel_mem(k);
 	unsigned int w = psc_kernel_pointer_size(k);
 	uint32_t cpus = psc_dump_header(psc_kernel_dump(k))->processors;
-	uint32_t slots = cpus && cpus < MAX_SLOTS ? cpus : MAX_SLOTS;
+	uint32_t slots = max_slots(psc_kernel_family(k));
 	PSC_CLEANUP(map_guard) struct psc_map seen = { 0 };
 	uint64_t array, va;
 
 	if (!(t->tables = calloc(slots + 1, sizeof(*t->tables))))
 		return &psc_nomem;
+	// Some writers leave the number out: then the first empty slot ends.
+	if (cpus)
+		slots = PSC_MIN(cpus, slots);
 	add_table(l, m, base, t);
 	PSC_ERROR_GUARD struct psc_error *absent =
 		psc_kernel_symbol(k, "ExPoolTagTables", &array);
@@ -368,6 +380,8 @@ static struct psc_error *add_processors(const struct psc_kernel *k,
 			t->lower_bound = true;
 			break;
 		}
+		if (!va && !cpus)
+			break;
 		if (!va)
 			continue;
 		if (!psc_map_put(&seen, va, &added))
@@ -406,6 +420,7 @@ static struct psc_tag_table *new_table(const struct layout *l)
 
 	if (t) {
 		t->counter_bits = l->counter * 8;
+		t->sum_bits = l->sum * 8;
 		t->entry_bytes = l->bytes;
 		t->key = l->key;
 	}

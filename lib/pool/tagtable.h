@@ -20,7 +20,7 @@
 /** Counters of one tag in one kind of pool. */
 struct psc_tag_counts {
 	uint64_t allocs, frees;	/**< Modulo the width of the table's counters. */
-	uint64_t bytes;		/**< Outstanding, modulo 2^64. */
+	uint64_t bytes;		/**< Outstanding, modulo 2^64; signed. */
 };
 
 struct psc_tag_row {
@@ -38,6 +38,7 @@ struct psc_tag_table {
 	struct psc_tag_row *v;	/**< Table order, expansion entries last. */
 	size_t n;
 	unsigned int counter_bits; /**< 32 or 64. */
+	unsigned int sum_bits;	/**< Of the byte sums: 32 on x86. */
 	uint64_t base, expansion; /**< VA of the first table; 0 = none. */
 	uint64_t entries;	/**< Of one processor's table. */
 	uint64_t entry_bytes;

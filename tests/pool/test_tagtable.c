@@ -32,14 +32,15 @@ static uint64_t table_va(unsigned int cpu)
 	return TABLE + cpu * UINT64_C(0x100000);
 }
 
-static void setup(const struct shape *s, unsigned int cpus)
+static void setup_sums(const struct shape *s, unsigned int cpus,
+		       unsigned int sum)
 {
 	fake_reset();
 	fake_processors(cpus);
 	fake_type("_POOL_TRACKER_TABLE", s->bytes);
 	fake_field("_POOL_TRACKER_TABLE.Key", 0, 4);
 	for (unsigned int i = 0; i < 6; i++)
-		fake_field(fields[i], s->at[i], i % 3 == 2 ? 8 : s->width);
+		fake_field(fields[i], s->at[i], i % 3 == 2 ? sum : s->width);
 	fake_map(GLOBALS, 0x2000);
 	fake_global("PoolTrackTable", GLOBALS, TABLE);
 	fake_global("PoolTrackTableSize", GLOBALS + 8, ENTRIES);
@@ -49,6 +50,11 @@ static void setup(const struct shape *s, unsigned int cpus)
 		fake_map(table_va(c), 0xb000);
 		fake_put(GLOBALS + 0x100 + c * 8, table_va(c), 8);
 	}
+}
+
+static void setup(const struct shape *s, unsigned int cpus)
+{
+	setup_sums(s, cpus, 8);
 }
 
 static void entry(const struct shape *s, unsigned int cpu, unsigned int i,
@@ -118,6 +124,42 @@ static void counters_wrap_at_their_width(void **state)
 	assert_int_equal(t->v[0].nonpaged.allocs, 0x10);
 	assert_int_equal(psc_tag_outstanding(t, &t->v[0].nonpaged), 5);
 	assert_int_equal(psc_tag_outstanding(t, &t->v[0].paged), -1);
+	psc_tag_table_free(t);
+}
+
+/** x86: the byte sums are as wide as the counters (pool 4.1). */
+static void narrow_byte_sums_wrap_too(void **state)
+{
+	static const struct shape x86 = {
+		0x1c, 4, { 0x4, 0x8, 0xc, 0x10, 0x14, 0x18 }
+	};
+	struct psc_tag_table *t;
+
+	setup_sums(&x86, 2, 4);
+	// Freed by one processor, allocated by the other.
+	fake_put(table_va(0) + 0x1c, 0x41414141, 4);
+	fake_put(table_va(0) + 0x1c + 0xc, (uint32_t)-0x300, 4);
+	fake_put(table_va(1) + 0x1c + 0xc, 0x500, 4);
+	fake_put(table_va(0) + 0x1c + 0x18, (uint32_t)-0x20, 4);
+	CHECK_OK(psc_tag_table_read(fake_kernel(), &t));
+	assert_int_equal(t->v[0].nonpaged.bytes, 0x200);
+	assert_int_equal((int64_t)t->v[0].paged.bytes, -0x20);
+	psc_tag_table_free(t);
+}
+
+/** Without a number of processors the first empty slot is the end. */
+static void unknown_number_of_processors(void **state)
+{
+	struct psc_tag_table *t;
+
+	setup(&shapes[1], 3);
+	fake_processors(0);
+	// Behind the array lies something else.
+	fake_put(GLOBALS + 0x100 + 5 * 8, GLOBALS, 8);
+	entry(&shapes[1], 2, 1, 0x41414141, (const uint64_t[6]){ 4, 1, 48 });
+	CHECK_OK(psc_tag_table_read(fake_kernel(), &t));
+	assert_int_equal(t->processors, 3);
+	assert_int_equal(t->v[0].nonpaged.bytes, 48);
 	psc_tag_table_free(t);
 }
 
@@ -246,6 +288,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_by_index),
 		cmocka_unit_test(counters_wrap_at_their_width),
+		cmocka_unit_test(narrow_byte_sums_wrap_too),
+		cmocka_unit_test(unknown_number_of_processors),
 		cmocka_unit_test(missing_page_is_counted),
 		cmocka_unit_test(expansion_table),
 		cmocka_unit_test(lying_sizes),
