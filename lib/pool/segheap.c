@@ -131,6 +131,21 @@ static bool key_of_segment(struct psc_pool_view *v, uint64_t heap,
 	return true;
 }
 
+/** Aligned pairs give the cookie where its symbol is gone (real-pool 3.4);
+ *  a single one could be chance. */
+static void take_cookie(struct psc_pool_view *v, const struct psc_pool_keys *k)
+{
+	if (v->cookie || !v->has_cookie || !k->has_cookie ||
+	    k->cookie_votes < 2)
+		return;
+	v->cookie = k->cookie;
+	v->info.keys.has_cookie = true;
+	v->info.keys.cookie = k->cookie;
+	v->info.keys.cookie_votes = k->cookie_votes;
+	psc_view_note(v, "the cookie of quota pointers is what %u aligned "
+		      "blocks say", k->cookie_votes);
+}
+
 static struct psc_error *vote(struct psc_pool_view *v, uint64_t heap)
 {
 	struct psc_pool_keys k;
@@ -143,6 +158,7 @@ static struct psc_error *vote(struct psc_pool_view *v, uint64_t heap)
 
 	if (err)
 		return err;
+	take_cookie(v, &k);
 	if (!v->info.keys.has_heap && k.has_heap) {
 		v->info.keys.has_heap = true;
 		v->info.keys.heap_key = k.heap_key;
@@ -206,7 +222,7 @@ static struct psc_error *find_keys(struct psc_pool_view *v, uint64_t state,
 
 	read_globals(v, state, heap);
 	if (k->has_heap)
-		return NULL;
+		return v->has_cookie && !v->cookie ? vote(v, heap) : NULL;
 	// Either constant (pool 3.4): the callbacks are the judge.
 	static const uint64_t magic[] = { PSC_SEGMENT_MAGIC, 0 };
 	for (size_t i = 0; i < PSC_ARRAY_SIZE(magic) && !k->has_heap; i++) {

@@ -111,6 +111,9 @@ static void read_big(struct psc_pool_view *v)
 		psc_view_incomplete(v, "big-page table", err);
 	else if (!v->info.big.complete)
 		v->info.complete = false;
+	if (v->info.big.assumed_bits)
+		psc_view_note(v, "big-page table: the widths of its type word "
+			      "(8, 12, 12 bits) are those of older kernels");
 	v->spaces.v[0].big = v->info.big;
 }
 

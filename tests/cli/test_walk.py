@@ -119,5 +119,20 @@ def kdbg_tells_where_the_pool_lies():
         assert not any("no known place" in n for n in notes), notes
 
 
-report_test.main([every_family, kdbg_tells_where_the_pool_lies,
+def assumptions_are_told():
+    """26100 by its published types alone: what they leave open is said."""
+    with tempfile.TemporaryDirectory() as folder:
+        dump = Path(folder) / "x.dmp"
+        mkdump(FIXTURES / "pool-26100.recipe", dump)
+        notes = report_test.report("walk", dump)["walk"]["notes"]
+        for part in ("aligned blocks say", "8, 12, 12 bits",
+                     "bit a block and the 32-bit key"):
+            assert any(part in n for n in notes), (part, notes)
+        found = report_test.run("poolfind", dump, "File", "--json")
+        blocks = json.loads(found.stdout)["poolfind"]
+        assert blocks and all(b.get("process") for b in blocks), blocks[:2]
+
+
+report_test.main([every_family, assumptions_are_told,
+                  kdbg_tells_where_the_pool_lies,
                   lists_of_segments_are_read_from_both_ends])
