@@ -86,7 +86,8 @@ static void read_segment(struct psc_pool_view *v, const struct psc_seg_context *
 	struct range_ctx x = { v, c, va };
 	struct psc_sink sink = psc_view_sink(v);
 	struct psc_segment s = {
-		.layout = &v->layout, .header = { va, pages, 2 },
+		.layout = &v->layout,
+		.header = { .va = va, .v = pages, .n = 2 },
 		.context = c->va, .heap_key = v->info.keys.heap_key,
 		.unit_shift = c->unit_shift, .first_index = c->first,
 		.pool = c->heap->pool,
@@ -175,9 +176,9 @@ static void bad_link(const struct list *l, uint64_t segment, uint64_t field,
 static void lost_segments(const struct list *l, uint64_t found)
 {
 	uint64_t at = 0;
-	PSC_ERROR_GUARD struct psc_error *err = psc_view_offset(
-		l->v, "_HEAP_SEG_CONTEXT.SegmentCount", &at);
 
+	psc_error_free(psc_view_offset(
+		l->v, "_HEAP_SEG_CONTEXT.SegmentCount", &at));
 	psc_view_fault(l->v, &(struct psc_fault){
 		.rule = PSC_S4, .va = l->c->va, .field_va = l->c->va + at,
 		.bits = 64, .expected = found, .found = l->c->count,
