@@ -16,6 +16,8 @@
 #define MAX_BYTES (UINT64_C(1) << 30)
 #define PIECE 0x10000u
 #define TAG_FRAG 0x67617246u	/* "Frag" */
+/** Last build that stores quota pointers plainly (pool 1.5). */
+#define PLAIN_FAMILY 7601u
 /** First build whose pool is a segment heap in every configuration. */
 #define SEGMENT_FAMILY 18362u
 
@@ -54,8 +56,13 @@ struct psc_error *psc_view_partial(struct psc_pool_view *v)
 		? PSC_POOL_CLASSIC : PSC_POOL_SEGMENT;
 	psc_view_note(v, "a triage dump holds pieces of memory: the blocks "
 		      "found are those that lie in them");
-	if (v->info.design == PSC_POOL_CLASSIC)
+	if (v->info.design == PSC_POOL_CLASSIC) {
+		// Windows 7 encodes nothing. What hinders this vote hinders
+		// the walk, which then says so.
+		if (family > PLAIN_FAMILY)
+			psc_error_free(psc_partial_cookie(v));
 		return NULL;
+	}
 	err = psc_keys_vote(psc_kernel_mem(v->k), &v->layout, KERNEL_HALF,
 			    UINT64_MAX, MAX_BYTES, &v->info.keys);
 	if (err)
@@ -223,6 +230,9 @@ static void look_chains(struct scan *s, uint64_t va, uint64_t end)
 		struct psc_chain c = {
 			.form = &psc_header64, .page = page, .va = va,
 			.pool = PSC_POOL_UNKNOWN,
+			.has_cookie = s->v->has_cookie,
+			.check_quota = s->v->has_cookie,
+			.cookie = s->v->cookie,
 		};
 
 		if (psc_module_at(s->mods, va) ||

@@ -11,6 +11,8 @@
 
 /** Recover keys, list LFH subsegments that are stored. */
 PSC_NODISCARD struct psc_error *psc_view_partial(struct psc_pool_view *v);
+/** Let the cached blocks of a classic pool vote for its cookie. */
+PSC_NODISCARD struct psc_error *psc_partial_cookie(struct psc_pool_view *v);
 /** Every header in stored memory of [start, end), by address. */
 PSC_NODISCARD struct psc_error *
 psc_partial_walk(struct psc_pool_view *v, uint64_t start, uint64_t end,
