@@ -263,9 +263,10 @@ static bool is_tag_fault(const struct psc_fault *f)
 	switch (f->rule) {
 	case PSC_L8:
 	case PSC_K6:
-	case PSC_X2:
 	case PSC_B4:
 		return true;
+	case PSC_X2:
+		return !f->bits;
 	case PSC_V5:
 	case PSC_F5:
 		return f->field_va == f->va + 4 && !f->bits;

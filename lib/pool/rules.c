@@ -46,7 +46,7 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 	// Special pool (7.2).
 	[PSC_X1] = { "X1", "the fill beside special-pool data is unchanged",
 		     "the owner wrote outside its block", true },
-	[PSC_X2] = { "X2", "the tag of special pool is in the tag table",
+	[PSC_X2] = { "X2", "size, fill and tag of special pool are true",
 		     "the header was overwritten", false },
 	// Big-page table (7.3).
 	[PSC_B1] = { "B1", "a big allocation starts on a page",

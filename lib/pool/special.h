@@ -20,6 +20,7 @@ struct psc_special {
 	/** Offset of the first fill byte that differs; 0 = none. */
 	uint32_t broken;
 	uint8_t found;		/**< The byte there. */
+	uint32_t n_broken;	/**< Fill bytes that differ. */
 };
 
 /** Does @p page (4096 bytes) hold one allocation of special pool? */

@@ -34,7 +34,8 @@ NOT_ON = {(name, WINDOWS_7) for name in ("classic-L12", "classic-pair",
                                          "classic-Q1-bit")}
 NOT_ON |= {(name, kernel) for kernel in (WINDOWS_7, WINDOWS_8)
            for name in ("classic-B8", "classic-Z1", "classic-Z1-flip",
-                        "classic-X1", "classic-X1-underrun", "classic-X2")}
+                        "classic-X1", "classic-X1-underrun", "classic-X2",
+                        "classic-X2-size")}
 
 
 def kernels(name):

@@ -68,6 +68,44 @@ static void overrun(void **state)
 	assert_int_equal(s.broken, 0x133);
 }
 
+static unsigned int n_blocks;
+static struct psc_fault last_fault;
+
+static void count_block(void *ctx, const struct psc_block *b)
+{
+	n_blocks++;
+}
+
+static void keep_fault(void *ctx, const struct psc_fault *f)
+{
+	last_fault = *f;
+}
+
+static void one_bit_of_the_word(void **state)
+{
+	const struct psc_sink s = { .block = count_block,
+				    .fault = keep_fault };
+	const unsigned int bits[] = { 8, 13, 18, 25 };
+	uint8_t page[PAGE];
+
+	for (size_t i = 0; i < PSC_ARRAY_SIZE(bits); i++) {
+		struct psc_span_stats st = { 0 };
+
+		make(page, 0x123, 0, 0xed0);
+		uint32_t word = psc_le32(page);
+		psc_put32(page, word ^ 1u << bits[i]);
+		n_blocks = 0;
+		psc_special_walk(page, 0xffff900000001000, 0, &s, &st);
+		assert_int_equal(n_blocks, 1);
+		assert_int_equal(last_fault.rule, PSC_X2);
+		assert_int_equal(last_fault.va, 0xffff900000001000);
+		assert_int_equal(last_fault.expected, word);
+		assert_true(last_fault.repaired);
+		assert_int_equal(st.faults, 1);
+		assert_int_equal(st.skipped, 0);
+	}
+}
+
 static void other_pages(void **state)
 {
 	uint8_t page[PAGE] = { 0 };
@@ -95,6 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(places),
 		cmocka_unit_test(overrun),
+		cmocka_unit_test(one_bit_of_the_word),
 		cmocka_unit_test(other_pages),
 	};
 
