@@ -10,6 +10,7 @@
 #include "pool/header.h"
 #include "pool/lfh.h"
 #include "pool/parts.h"
+#include "pool/special.h"
 
 #define KERNEL_HALF UINT64_C(0xffff800000000000)
 /** Triage dumps are small; a bigger sparse memory is looked at in part. */
@@ -251,8 +252,36 @@ static void look_chains(struct scan *s, uint64_t va, uint64_t end)
 	}
 }
 
+/**
+ * A whole page of special pool shows itself by its fill. Zeros fill other
+ * pages too, so that pattern is not believed without a region that says so.
+ */
+static void look_special(struct scan *s, uint64_t va, uint64_t end)
+{
+	uint8_t page[PSC_PAGE_SIZE];
+	struct psc_special sp;
+
+	va = (va + PSC_PAGE_SIZE - 1) & ~(uint64_t)(PSC_PAGE_SIZE - 1);
+	for (; va < end && end - va >= PSC_PAGE_SIZE; va += PSC_PAGE_SIZE) {
+		if (psc_module_at(s->mods, va) ||
+		    !read_at(s, va, page, sizeof(page)) ||
+		    !psc_special_decode(page, &sp) || !sp.pattern)
+			continue;
+		give_known(s, va);	// blocks come by address
+		struct psc_span *to = psc_walk_span(s->walk, PSC_POOL_SPECIAL,
+						    0);
+		if (!to)
+			return;
+		to->pages_total++;
+		to->pages_read++;
+		s->walk->blocks++;
+		psc_special_walk(page, va, 0, s->sink, &to->st);
+	}
+}
+
 static void look_run(struct scan *s, uint64_t va, uint64_t end, uint8_t *buf)
 {
+	look_special(s, va, end);
 	if (s->v->info.design == PSC_POOL_CLASSIC) {
 		look_chains(s, va, end);
 		return;

@@ -307,6 +307,30 @@ static void a_chunk_that_does_not_fit(void **state)
 	}
 }
 
+/** A page of special pool; its owner wrote one byte too many. */
+static void a_page_of_special_pool(void **state)
+{
+	begin();
+	put_vs();
+	uint8_t *p = fake_map(STRAY, PSC_PAGE_SIZE);
+	memset(p, 0x5c, PSC_PAGE_SIZE);
+	memset(p, 0, 0x10);
+	psc_put32(p, 0x123 | 0x5c << 16);
+	psc_put32(p + 4, TAG_STRAY);
+	memset(p + PSC_PAGE_SIZE - 0x130, 'x', 0x124);
+	struct psc_pool_view *v = view_of(19041);
+	struct psc_walk w = walk(v);
+	const struct psc_block *b = block_at(STRAY + PSC_PAGE_SIZE - 0x130);
+	assert_non_null(b);
+	assert_int_equal(b->owner, PSC_OWNER_SPECIAL);
+	assert_int_equal(b->bytes, 0x123);
+	assert_int_equal(got.n_faults, 1);
+	assert_int_equal(got.f[0].rule, PSC_X1);
+	assert_int_equal(got.f[0].field_va, STRAY + PSC_PAGE_SIZE - 0xd);
+	psc_walk_free(&w);
+	psc_pool_view_free(v);
+}
+
 /** Too few headers for a vote: nothing is in use, and a note says why. */
 static void without_a_key(void **state)
 {
@@ -435,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_and_blocks_of_pieces),
 		cmocka_unit_test(a_broken_header_of_a_subsegment),
+		cmocka_unit_test(a_page_of_special_pool),
 		cmocka_unit_test(headers_that_nothing_confirms),
 		cmocka_unit_test(headers_beside_the_blocks_of_a_subsegment),
 		cmocka_unit_test(data_of_a_block_is_not_looked_at),
