@@ -195,6 +195,14 @@ static uint64_t expected_header(const struct walk *w, uint64_t off,
 	       __builtin_popcountll(found ^ free) ? used : free;
 }
 
+/** A broken header that still knows the end, and the chunk before it. */
+static bool is_last(const struct walk *w, uint64_t off,
+		    const struct psc_vs_chunk *c)
+{
+	return off + (uint64_t)c->size * 16 == w->end && w->prev_size &&
+	       c->previous == w->prev_size;
+}
+
 /**
  * The header at @p off is broken: report it. When the chunk behind it knows
  * its size, @p c is repaired.
@@ -211,8 +219,10 @@ static bool broken(struct walk *w, uint64_t off, struct psc_vs_chunk *c,
 
 	*next = resync(w, off + 16);
 	f.found = psc_le64(p) ^ v->heap_key ^ va;
-	if (*next < w->end && chunk_at(v, *next, &n) &&
-	    n.previous == (*next - off) / 16) {
+	bool known = *next < w->end ? chunk_at(v, *next, &n) &&
+					      n.previous == (*next - off) / 16
+				    : is_last(w, off, c);
+	if (known) {
 		f.bits = 64;
 		f.expected = expected_header(w, off, *next, f.found);
 		f.repaired = true;

@@ -99,7 +99,9 @@ class Flipper:
         fields = [f for f in FIELDS
                   if b["kind"] == "vs" or not f.startswith("chunk")]
         if b["kind"] == "vs" and b["state"] != "in-use":
-            fields = ["chunk header"]   # the rest is a tree node or stale
+            # The rest is a tree node or stale; so is the header of a chunk
+            # that was merged with a free one before it, found by nobody.
+            fields = ["chunk header"]
         if b["kind"] == "lfh" and b["state"] != "in-use":
             return self.draw_any()      # nothing stored twice (F6)
         # By bits, as a particle would.
