@@ -142,12 +142,12 @@ static void check_parent(struct psc_links *l, const struct psc_block *b,
 			node_fault(l, b, parent, i, node, p[i]);
 			return;
 		}
-	} else if (psc_mem_is_kernel_va(l->mem, parent) &&
-		   psc_mem_translate(l->mem, parent).status !=
-			   PSC_VA_NOT_MAPPED) {
-		return;		// a page that is not there cannot tell
 	}
 	want = true_link(l, node, parent, true);
+	// A page that is not there cannot tell.
+	if (!want && psc_mem_is_kernel_va(l->mem, parent) &&
+	    !read_node(l, parent, p))
+		return;
 	node_fault(l, b, node, 2, want ? want | (value & COLOUR) : 0, value);
 }
 

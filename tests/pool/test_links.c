@@ -206,7 +206,8 @@ static void a_parent_without_that_child(void **state)
 	fake_put(NODE_P, VA + 0x900, 8);
 	give_vs();
 	check_fault(PSC_V9, CHUNK_A, NODE_A + 16);
-	assert_int_equal(got.f[0].expected, NODE_A);
+	assert_int_equal(got.f[0].found, NODE_P | 1);
+	assert_false(got.f[0].repaired);
 	// A parent that is damaged itself is told there.
 	fake_put(NODE_P + 8, 0x1234, 8);
 	give_vs();
@@ -215,6 +216,41 @@ static void a_parent_without_that_child(void **state)
 	tree();
 	fake_put(NODE_A + 16, VA + 0x5008, 8);
 	give_vs();
+	assert_int_equal(got.n_faults, 0);
+}
+
+/** One bit of a link: told at the node that holds it, and repaired. */
+static void a_link_one_bit_off(void **state)
+{
+	tree();
+	fake_put(NODE_P, NODE_A ^ 0x200, 8);
+	give_vs();
+	check_fault(PSC_V9, NODE_P - 8, NODE_P);
+	assert_int_equal(got.f[0].expected, NODE_A);
+	assert_true(got.f[0].repaired);
+	tree();
+	fake_put(NODE_A + 16, (NODE_P | 1) ^ 0x400, 8);
+	give_vs();
+	check_fault(PSC_V9, CHUNK_A, NODE_A + 16);
+	assert_int_equal(got.f[0].expected, NODE_P | 1);
+	assert_true(got.f[0].repaired);
+}
+
+/** Allocated, without a header: cached, unless the tree has it. */
+static void a_live_chunk_of_the_tree(void **state)
+{
+	struct psc_block b = free_block(CHUNK_A + 0x10, PSC_OWNER_VS);
+
+	b.state = PSC_BLOCK_CACHED;
+	tree();
+	give(&b);
+	check_fault(PSC_V2, CHUNK_A, CHUNK_A + 6);
+	fake_put(NODE_P, VA + 0x900, 8);
+	give(&b);
+	assert_int_equal(got.n_faults, 0);
+	tree();
+	b.has_header = true;
+	give(&b);
 	assert_int_equal(got.n_faults, 0);
 }
 
@@ -255,6 +291,8 @@ int main(void)
 		cmocka_unit_test(blocks_that_hang_on_no_list),
 		cmocka_unit_test(a_sound_tree),
 		cmocka_unit_test(nodes_that_were_written_over),
+		cmocka_unit_test(a_link_one_bit_off),
+		cmocka_unit_test(a_live_chunk_of_the_tree),
 		cmocka_unit_test(a_parent_without_that_child),
 		cmocka_unit_test(faults_pass_through),
 	};
