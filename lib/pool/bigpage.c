@@ -250,7 +250,7 @@ struct psc_error *psc_big_scan(const struct psc_kernel *k, psc_big_fn fn,
 		psc_kernel_global(k, "ExpPoolBigEntriesInUse", 4, &t.in_use);
 	PSC_ERROR_GUARD struct psc_error *no_place =
 		psc_kernel_symbol(k, "ExpPoolBigEntriesInUse", &t.in_use_va);
-	t.has_in_use = !unknown;
+	t.has_in_use = !unknown && !no_place;
 	if ((err = scan_at(k, psc_kernel_mem(k), fn, ctx, &t)))
 		return err;
 	*ret = t;
