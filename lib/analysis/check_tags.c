@@ -17,7 +17,7 @@ struct tables {
 	struct psc_check *c;
 	const struct psc_tag_table *t;
 	bool *used;		/**< By index: has a key. */
-	bool whole;		/**< Nothing was missing from the walk. */
+	bool whole;		/**< The walk missed nothing, and met no damage. */
 };
 
 static uint64_t entry_va(const struct psc_tag_table *t, bool expansion,
@@ -226,9 +226,24 @@ static void check_keys(const struct tables *x)
 		check_key(x, &t->keyless_row, PSC_K2);
 }
 
+/** A damaged header may say a wrong size: then sums are no witness. */
+static bool headers_are_sound(const struct psc_faults *f)
+{
+	for (size_t i = 0; i < f->list.n; i++) {
+		switch (psc_rule_info(f->list.v[i].rule)->name[0]) {
+		case 'L':
+		case 'V':
+		case 'F':
+			return false;
+		}
+	}
+	return true;
+}
+
 struct psc_error *psc_check_tags(struct psc_check *c)
 {
-	struct tables x = { .c = c, .whole = psc_check_is_whole(c) };
+	struct tables x = { .c = c, .whole = psc_check_is_whole(c) &&
+					     headers_are_sound(&c->faults) };
 	struct psc_error *err = psc_analysis_tag_table(c->a, &x.t);
 
 	// No table: nothing to check. Missing pages make sums meaningless.
