@@ -309,7 +309,8 @@ static bool range_at(const struct check *c, uint64_t va,
 			return false;
 	}
 	const struct psc_segment s = {
-		.layout = &c->v->layout, .header = { ref->va, pages, 2 },
+		.layout = &c->v->layout,
+		.header = { .va = ref->va, .v = pages, .n = 2 },
 		.context = ref->context, .heap_key = c->v->info.keys.heap_key,
 		.unit_shift = ref->unit_shift,
 		.first_index = ref->first_index,
