@@ -49,6 +49,8 @@ static struct psc_error *collect(struct psc_check *c)
 		err = check_lists(c);
 	if (!err)
 		err = psc_known_repair(c, w->known);
+	if (!err)
+		psc_check_hidden(c, &w->hidden);
 	if (!err && c->faults.nomem)
 		err = &psc_nomem;
 	psc_faults_sort(&c->faults);

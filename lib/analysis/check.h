@@ -77,6 +77,8 @@ PSC_NODISCARD struct psc_error *psc_check_tags(struct psc_check *c);
 /** Rules B1 to B9 on the big-page tables, and their payers (pool 7.3). */
 PSC_NODISCARD struct psc_error *psc_check_big(struct psc_check *c,
 					      const struct psc_known *known);
+/** Keeps of @p hidden what the tags' counters confirm (L16). */
+void psc_check_hidden(struct psc_check *c, const struct psc_faults *hidden);
 /** A fault of the entry of @p b, in the member @p field of it. */
 struct psc_fault psc_check_big_fault(const struct psc_check *c,
 				     const struct psc_big *b,

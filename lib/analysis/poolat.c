@@ -72,6 +72,9 @@ static void add_fault(void *ctx, const struct psc_fault *f)
 {
 	struct page *p = ctx;
 	const struct psc_rule_info *r = psc_rule_info(f->rule);
+
+	if (f->rule == PSC_L16)
+		return;		// nothing without the tags' counters
 	struct psc_value *o = psc_add_object(p->faults);
 
 	psc_set_str(o, "rule", r->name);

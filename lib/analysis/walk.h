@@ -28,6 +28,7 @@ struct psc_walked {
 	 *  and what blocks were held against; else empty and NULL. */
 	struct psc_faults faults;
 	struct psc_faults unbilled; /**< What may become Q3. */
+	struct psc_faults hidden; /**< What may become L16. */
 	struct psc_known *known;
 };
 

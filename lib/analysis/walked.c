@@ -32,7 +32,7 @@ struct psc_error *psc_analysis_view(struct psc_analysis *a,
 /** What one thread of the walk adds to. */
 struct part {
 	struct psc_tagsum tags;
-	struct psc_faults faults, unbilled;
+	struct psc_faults faults, unbilled, hidden;
 	const struct psc_known *known;
 };
 
@@ -50,7 +50,8 @@ static void see_block(void *ctx, const struct psc_block *b)
 static void keep_fault(void *ctx, const struct psc_fault *f)
 {
 	struct part *p = ctx;
-	struct psc_sink s = psc_faults_sink(&p->faults);
+	struct psc_sink s = psc_faults_sink(f->rule == PSC_L16 ? &p->hidden
+							      : &p->faults);
 
 	s.fault(s.ctx, f);
 }
@@ -80,6 +81,8 @@ static void join(struct psc_walked *w, struct part *p)
 	psc_faults_free(&p->faults);
 	psc_faults_join(&w->unbilled, &p->unbilled);
 	psc_faults_free(&p->unbilled);
+	psc_faults_join(&w->hidden, &p->hidden);
+	psc_faults_free(&p->hidden);
 }
 
 static struct psc_error *walk(struct psc_analysis *a, struct psc_walked *w)
@@ -134,6 +137,7 @@ void psc_walked_free(struct psc_walked *w)
 	psc_tagsum_free(&w->tags);
 	psc_faults_free(&w->faults);
 	psc_faults_free(&w->unbilled);
+	psc_faults_free(&w->hidden);
 	psc_walk_free(&w->cover);
 	free(w);
 }

@@ -509,6 +509,33 @@ static unsigned int true_end(struct walk *w, unsigned int off,
 	return end;
 }
 
+/**
+ * L16: the last live block of a page holds a chain of headers that ends with
+ * the page, where its size would end if one bit were another. What was there
+ * before the block looks the same: no fault by itself, so it is not counted.
+ */
+static void hidden_chain(struct walk *w, unsigned int off,
+			 const struct psc_pool_header *h)
+{
+	const struct psc_chain *c = w->c;
+
+	if (!c->form->wide || !(h->type & PSC_PT_IN_USE) || !w->s->fault)
+		return;
+	for (unsigned int bits = h->size; bits; bits &= bits - 1) {
+		unsigned int size = h->size ^ (bits & -bits);
+		unsigned int x = off + (size << c->form->shift);
+
+		if (!size || header_at(c, x).previous != size ||
+		    !psc_header_type_live(header_at(c, x).type) ||
+		    !psc_tag_is_text(header_at(c, x).tag) ||
+		    !clean_from(c, x, (int)size))
+			continue;
+		fault(w, PSC_L16, off, 2, 8, size, h->size, true);
+		w->st->faults--;
+		return;
+	}
+}
+
 void psc_chain_walk(const struct psc_chain *c, const struct psc_sink *s,
 		    struct psc_span_stats *st)
 {
@@ -537,6 +564,8 @@ void psc_chain_walk(const struct psc_chain *c, const struct psc_sink *s,
 			if (end < PSC_PAGE_SIZE &&
 			    header_at(c, end).previous != h.size)
 				end = true_end(&w, off, &h);
+			else if (end == PSC_PAGE_SIZE)
+				hidden_chain(&w, off, &h);
 			accept(&w, off, end - off);
 			off = end;
 		}

@@ -36,6 +36,9 @@ static const struct psc_rule_info rules[PSC_N_RULES] = {
 	[PSC_L15] = { "L15", "the second header of an aligned block agrees "
 		      "with the first", "the second header was overwritten",
 		      true },
+	// Old headers inside a block are common: with other evidence only.
+	[PSC_L16] = { "L16", "no block hides behind one that grew by a bit",
+		      "the size field was overwritten", false },
 	[PSC_L17] = { "L17", "the size behind a Frag header is its "
 		      "allocation's", "the tail mark was overwritten", false },
 	[PSC_L18] = { "L18", "a split big allocation ends in a Frag header",

@@ -25,11 +25,13 @@ KERNELS = {
                     "10.0.22000.2538"],
 }
 WINDOWS_7, WINDOWS_8 = KERNELS["classic"][:2]
-# Windows 7 encodes no addresses: what is freed carries no mark. Before 10 no
-# free pages are kept, nothing of the fill behind contiguous memory, and where
-# special pool lies is not published.
+# Windows 7 encodes no addresses, what is freed carries no mark, and its one
+# nonpaged pool puts the blocks of L16 elsewhere. Before 10 no free pages are
+# kept, nothing of the fill behind contiguous memory, and where special pool
+# lies is not published.
 NOT_ON = {(name, WINDOWS_7) for name in ("classic-L12", "classic-pair",
                                          "classic-L13-type",
+                                         "classic-L16",
                                          # There a payer of 0 is legal.
                                          "classic-Q1-bit")}
 NOT_ON |= {(name, kernel) for kernel in (WINDOWS_7, WINDOWS_8)
