@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Whose fault: the suspect block's tag, its driver, and who paid for it.
-#include "analysis/callers.h"
 #include "analysis/check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "analysis/callers.h"
+
 #include "analysis/pooltag.h"
+#include "base/cleanup.h"
 #include "pool/header.h"
 
 const char *psc_check_module(const struct psc_check *c, uint32_t tag)
@@ -79,4 +82,63 @@ void psc_check_blame(struct psc_check *c, struct psc_value *o,
 		psc_set_str(s, "module", psc_check_module(c, j->suspect_tag));
 	}
 	set_process(c, o, j->suspect);
+}
+
+// --- all suspects together ------------------------------------------------------
+
+/** One tag that findings blame. */
+struct blamed {
+	uint32_t tag;
+	const struct psc_value *first; /**< Its first finding. */
+	uint64_t findings;
+};
+
+static int most_first(const void *a, const void *b)
+{
+	const struct blamed *x = a, *y = b;
+
+	if (x->findings != y->findings)
+		return x->findings > y->findings ? -1 : 1;
+	return x->tag < y->tag ? -1 : x->tag > y->tag;
+}
+
+static void add_blamed(struct blamed *v, size_t *n, uint32_t tag,
+		       const struct psc_value *finding)
+{
+	size_t i = 0;
+
+	while (i < *n && v[i].tag != tag)
+		i++;
+	if (i == *n)
+		v[(*n)++] = (struct blamed){ .tag = tag, .first = finding };
+	v[i].findings++;
+}
+
+struct psc_error *psc_check_suspects(struct psc_check *c, struct psc_value *o)
+{
+	size_t n = 0, n_findings = psc_count(c->list);
+	PSC_FREE struct blamed *v = calloc(n_findings + 1, sizeof(*v));
+	struct psc_value *list = psc_set_array(o, "suspects");
+	uint32_t tag;
+
+	if (!v)
+		return &psc_nomem;
+	for (size_t i = 0; i < n_findings; i++) {
+		const struct psc_value *f = psc_at(c->list, i, NULL);
+
+		if (psc_get_tag(f, "suspect.tag", &tag))
+			add_blamed(v, &n, tag, f);
+	}
+	if (n)
+		qsort(v, n, sizeof(*v), most_first);
+	for (size_t i = 0; i < n; i++) {
+		struct psc_value *s = psc_add_object(list);
+
+		psc_set_tag(s, "tag", v[i].tag);
+		psc_set_str(s, "module",
+			    psc_get_str(v[i].first, "suspect.module"));
+		psc_set_str(s, "cause", psc_get_str(v[i].first, "cause"));
+		psc_set_uint(s, "findings", v[i].findings);
+	}
+	return NULL;
 }

@@ -126,12 +126,8 @@ struct search {
 static void look(void *ctx, const struct psc_block *b)
 {
 	struct search *s = ctx;
-	uint64_t start = b->va;
 
-	// A chunk header belongs to the block behind it.
-	if (b->owner == PSC_OWNER_VS)
-		start -= 0x10;
-	if (s->found || s->va - start >= b->bytes + (b->va - start))
+	if (s->found || !psc_block_covers(b, s->va))
 		return;
 	s->found = true;
 	s->block = *b;

@@ -16,9 +16,6 @@
 
 /** Findings that a report shows; more say nothing new. */
 #define MAX_FINDINGS 1000u
-/** Bytes shown of the place: before its header, and from it on. */
-#define VIEW_BEFORE 0x40u
-#define VIEW_BEHIND 0x20u
 
 /** What waits in caches after it was freed (L13, Z1). */
 static struct psc_error *check_lists(struct psc_check *c)
@@ -100,76 +97,6 @@ static bool named_by_bugcheck(const struct psc_check *c,
 
 // --- one finding ----------------------------------------------------------------
 
-/** Fields of a pool header by their offset (pool 1.1). */
-static const struct {
-	uint8_t at, bytes;
-	const char *name;
-} fields[] = {
-	{ 0, 1, "PreviousSize" }, { 1, 1, "PoolIndex" }, { 2, 1, "BlockSize" },
-	{ 3, 1, "PoolType" }, { 4, 4, "PoolTag" }, { 8, 8, "ProcessBilled" },
-};
-
-static bool is_chunk(const struct psc_fault *f)
-{
-	return f->rule >= PSC_V1 && f->rule <= PSC_V4;
-}
-
-static void header_fields(struct psc_value *list, const struct psc_fault *f,
-			  const uint8_t *p)
-{
-	struct psc_str s = { 0 };
-
-	if (is_chunk(f) || f->owner == PSC_OWNER_BIG ||
-	    f->owner == PSC_OWNER_SPECIAL)
-		return;
-	for (size_t i = 0; i < PSC_ARRAY_SIZE(fields); i++) {
-		uint64_t v = 0;
-
-		memcpy(&v, p + fields[i].at, fields[i].bytes);
-		psc_str_addf(&s, "%s%s 0x%" PRIx64, i ? ", " : "",
-			     fields[i].name, v);
-	}
-	if (s.s)
-		psc_add_str(list, s.s);
-	psc_str_free(&s);
-}
-
-/** One line of 16 bytes: "ffff… : 00 … |text|", marked at the header. */
-static void hex_line(struct psc_value *list, uint64_t va, const uint8_t *p,
-		     const char *mark)
-{
-	char hex[16 * 3 + 1], text[17];
-
-	for (unsigned int i = 0; i < 16; i++) {
-		snprintf(hex + i * 3, 4, "%02x ", p[i]);
-		text[i] = p[i] >= 0x20 && p[i] <= 0x7e ? (char)p[i] : '.';
-	}
-	text[16] = '\0';
-	psc_add_strf(list, "%016" PRIx64 "  %s |%s|%s", va, hex, text, mark);
-}
-
-/** What the first byte of the place is. */
-static const char *mark_of(const struct psc_fault *f)
-{
-	if (f->rule == PSC_X1 || f->rule == PSC_B8)
-		return "  <- changed";
-	return f->owner == PSC_OWNER_BIG ? "  <- entry" : "  <- header";
-}
-
-static void hex_view(struct psc_value *o, const struct psc_scene *s)
-{
-	struct psc_value *list = psc_set_array(o, "memory");
-	uint64_t va = s->f->va;
-
-	for (unsigned int i = 0; s->has_before && i < VIEW_BEFORE; i += 16)
-		hex_line(list, va - VIEW_BEFORE + i,
-			 s->before + PSC_SCENE_BEFORE - VIEW_BEFORE + i, "");
-	for (unsigned int i = 0; s->has_behind && i < VIEW_BEHIND; i += 16)
-		hex_line(list, va + i, s->behind + i, i ? "" : mark_of(s->f));
-	if (s->has_behind)
-		header_fields(list, s->f, s->behind);
-}
-
 static void read_scene(const struct psc_check *c, struct psc_scene *s)
 {
 	struct psc_mem *m = psc_kernel_mem(c->a->kernel);
@@ -182,6 +109,11 @@ static void read_scene(const struct psc_check *c, struct psc_scene *s)
 				     NULL) == PSC_SCENE_BEHIND;
 }
 
+static int bits(const struct psc_fault *f)
+{
+	return __builtin_popcountll(f->expected ^ f->found);
+}
+
 static void fault_texts(struct psc_value *evidence, const struct psc_scene *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
@@ -191,10 +123,9 @@ static void fault_texts(struct psc_value *evidence, const struct psc_scene *s)
 		if (f->bits)
 			psc_add_strf(evidence, "%s at 0x%" PRIx64 ": %s; expected "
 				     "0x%" PRIx64 ", found 0x%" PRIx64
-				     " (%d bits differ)", r->name, f->field_va,
-				     r->test, f->expected, f->found,
-				     __builtin_popcountll(f->expected ^
-							  f->found));
+				     " (%d bit%s)", r->name, f->field_va,
+				     r->test, f->expected, f->found, bits(f),
+				     bits(f) == 1 ? " differs" : "s differ");
 		else
 			psc_add_strf(evidence, "%s at 0x%" PRIx64 ": %s; found "
 				     "0x%" PRIx64, r->name, f->field_va,
@@ -204,14 +135,30 @@ static void fault_texts(struct psc_value *evidence, const struct psc_scene *s)
 
 static void set_pair(struct psc_value *o, const struct psc_fault *f)
 {
+	psc_set_null(o, "expected");
 	if (f->bits)
 		psc_set_hex(o, "expected", f->expected);
-	else
-		psc_set_null(o, "expected");
 	psc_set_hex(o, "found", f->found);
+	psc_set_null(o, "bits_differ");
+	if (f->bits)
+		psc_set_uint(o, "bits_differ", (unsigned int)bits(f));
 }
 
-static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
+/** Every rule that fails at the place, once. */
+static void set_rules(struct psc_value *o, const struct psc_scene *s)
+{
+	struct psc_value *list = psc_set_array(o, "rules");
+	bool given[PSC_N_RULES] = { false };
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (!given[s->f[i].rule])
+			psc_add_str(list, psc_rule_info(s->f[i].rule)->name);
+		given[s->f[i].rule] = true;
+	}
+}
+
+static struct psc_error *finding(struct psc_check *c, const struct psc_fault *f,
+				 size_t n)
 {
 	struct psc_scene s = { .f = f, .n = n };
 
@@ -221,10 +168,11 @@ static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
 	struct psc_judgement j = psc_judge(&s, NULL);
 	if (!j.corrupt && !c->a->req->suspect && !c->a->req->all) {
 		c->suspects++;
-		return;
+		return NULL;
 	}
 	struct psc_value *o = psc_add_object(c->list);
 	psc_set_str(o, "rule", psc_rule_info(j.main->rule)->name);
+	set_rules(o, &s);
 	psc_set_str(o, "severity", j.corrupt ? "corrupt" : "suspect");
 	psc_set_hex(o, "address", f->va);
 	psc_set_str(o, "pool", psc_pool_kind_name(f->pool));
@@ -247,19 +195,23 @@ static void finding(struct psc_check *c, const struct psc_fault *f, size_t n)
 	struct psc_value *evidence = psc_set_array(o, "evidence");
 	fault_texts(evidence, &s);
 	psc_judge(&s, evidence);
-	hex_view(o, &s);
 	psc_pattern_add(&c->pattern, &j);
+	return psc_check_around(c, o, &s);
 }
 
-static void judge_all(struct psc_check *c)
+static struct psc_error *judge_all(struct psc_check *c)
 {
 	const struct psc_faults *f = &c->faults;
+	struct psc_error *err = NULL;
 
-	for (size_t i = 0, end; i < f->list.n; i = end) {
+	for (size_t i = 0, end; !err && i < f->list.n; i = end) {
 		end = psc_faults_place(f, i);
 		if (psc_count(c->list) < MAX_FINDINGS)
-			finding(c, &f->list.v[i], end - i);
+			err = finding(c, &f->list.v[i], end - i);
+		else
+			c->not_shown++;
 	}
+	return err;
 }
 
 static void set_stopped(struct psc_check *c, struct psc_value *o,
@@ -286,15 +238,21 @@ static struct psc_error *run(struct psc_check *c)
 {
 	struct psc_value *o = psc_set_object(c->a->root, "check");
 	uint64_t pages = pages_walked(c->walk);
+	struct psc_error *err = NULL;
 
 	set_counts(c, o, pages);
 	c->list = psc_set_array(c->a->root, "corruption");
 	if (psc_faults_systematic(&c->faults, pages))
 		set_stopped(c, o, pages);
 	else
-		judge_all(c);
+		err = judge_all(c);
 	psc_set_uint(o, "suspects_not_shown", c->suspects);
-	struct psc_error *err = psc_check_set_bugcheck(c);
+	psc_set_uint(o, "places_not_shown", c->not_shown);
+	psc_set_uint(o, "pages_not_shown", c->pages_not_shown);
+	if (!err)
+		err = psc_check_suspects(c, o);
+	if (!err)
+		err = psc_check_set_bugcheck(c);
 	if (!err)
 		err = psc_check_small_dump(c, pages);
 	psc_check_sum_up(c);

@@ -67,6 +67,8 @@ struct psc_check {
 	struct psc_pattern pattern;
 	struct psc_value *list;	/**< corruption[] */
 	uint64_t suspects;	/**< Places not in it: nobody asked. */
+	uint64_t not_shown;	/**< Places not judged: too many. */
+	uint64_t pages_shown, pages_not_shown; /**< Of findings. */
 };
 
 /** Was nothing missing from the walk, no page, no list, no key? */
@@ -99,9 +101,16 @@ PSC_NODISCARD struct psc_error *psc_known_repair(struct psc_check *c,
  *  else NULL (pool 7.9). */
 const char *psc_check_lock(const struct psc_check *c,
 			   const struct psc_fault *f);
+/** What lies around a finding: its bytes, the blocks beside it, its page. */
+PSC_NODISCARD struct psc_error *psc_check_around(struct psc_check *c,
+						 struct psc_value *o,
+						 const struct psc_scene *s);
 /** A finding's suspect, its driver and payer, and hardware verdict. */
 void psc_check_blame(struct psc_check *c, struct psc_value *o,
 		     const struct psc_judgement *j);
+/** "suspects" of @p o: tags that findings blame, most findings first. */
+PSC_NODISCARD struct psc_error *psc_check_suspects(struct psc_check *c,
+						   struct psc_value *o);
 /** File name of the driver that allocates @p tag, or NULL. */
 const char *psc_check_module(const struct psc_check *c, uint32_t tag);
 /** Count a finding for the common pattern. */

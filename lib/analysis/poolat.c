@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The pool section: what is this address. Its block, the blocks of its page,
 // and who hands them out.
-#include <inttypes.h>
+#include "analysis/poolat.h"
 
-#include "analysis/analysis.h"
 #include "analysis/pooltag.h"
 #include "analysis/walk.h"
 #include "base/bytes.h"
@@ -31,26 +30,20 @@ const char *psc_block_owner_name(enum psc_block_owner o)
 }
 
 struct page {
-	struct psc_analysis *a;
 	struct psc_value *list, *faults;
 	uint64_t va, start;	/**< The address; its page. */
-	uint64_t previous;	/**< Bytes of the block before. */
-	bool found;		/**< A block holds the address. */
-	struct psc_block here;
+	bool around;		/**< With a neighbour on each side. */
+	bool behind;		/**< The one behind is given. */
+	struct psc_block last;	/**< Before this one; bytes 0 = none. */
+	uint64_t last_previous;	/**< Bytes of the block before that. */
+	struct psc_neighbours near;
 };
 
-static void add_block(void *ctx, const struct psc_block *b)
+static void add_row(const struct page *p, const struct psc_block *b,
+		    uint64_t previous)
 {
-	struct page *p = ctx;
-	uint64_t previous = p->previous;
-
-	// Only chains store the size of the block before.
-	p->previous = b->owner == PSC_OWNER_CHAIN ? b->bytes : 0;
-	if (b->va + b->bytes <= p->start ||
-	    b->va >= p->start + PSC_PAGE_SIZE)
-		return;
-	bool here = p->va - b->va < b->bytes;
 	struct psc_value *o = psc_add_object(p->list);
+
 	psc_set_hex(o, "address", b->va);
 	psc_set_uint(o, "bytes", b->bytes);
 	psc_set_uint(o, "previous_bytes", previous);
@@ -59,13 +52,44 @@ static void add_block(void *ctx, const struct psc_block *b)
 	psc_set_str(o, "pool", psc_pool_kind_name(b->pool));
 	psc_set_str(o, "kind", owners[b->owner]);
 	psc_set_bool(o, "header", b->has_header);
-	psc_set_bool(o, "here", here);
+	psc_set_bool(o, "here", psc_block_covers(b, p->va));
 	if (b->process)
 		psc_set_hex(o, "process", b->process);
-	if (here) {
-		p->found = true;
-		p->here = *b;
+}
+
+/** Blocks of the page; of a subsegment one more on each side. */
+static void choose_row(struct page *p, const struct psc_block *b,
+		       uint64_t previous)
+{
+	if (b->va + b->bytes <= p->start)
+		return;
+	if (b->va >= p->start + PSC_PAGE_SIZE) {
+		if (p->around && !p->behind)
+			add_row(p, b, previous);
+		p->behind = true;
+		return;
 	}
+	if (p->around && p->last.bytes && p->last.va + p->last.bytes <= p->start)
+		add_row(p, &p->last, p->last_previous);
+	add_row(p, b, previous);
+}
+
+static void add_block(void *ctx, const struct psc_block *b)
+{
+	struct page *p = ctx;
+	struct psc_neighbours *n = &p->near;
+	// Only chains store the size of the block before.
+	uint64_t previous = p->last.owner == PSC_OWNER_CHAIN ? p->last.bytes : 0;
+
+	choose_row(p, b, previous);
+	if (psc_block_covers(b, p->va))
+		n->here = *b;
+	else if (b->va < p->va)
+		n->previous = *b;
+	else if (!n->next.bytes)
+		n->next = *b;
+	p->last = *b;
+	p->last_previous = previous;
 }
 
 static void add_fault(void *ctx, const struct psc_fault *f)
@@ -142,7 +166,8 @@ static void set_place(struct psc_value *o, const struct psc_place *p)
 	psc_set_str(o, "page_status", psc_va_status_text(p->status));
 }
 
-struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
+struct psc_error *psc_pool_at(struct psc_analysis *a, uint64_t va, bool around,
+			      struct psc_value *o, struct psc_neighbours *ret)
 {
 	struct psc_pool_view *view;
 	struct psc_place place;
@@ -150,26 +175,37 @@ struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
 
 	if (err)
 		return err;
-	struct psc_value *o = psc_set_object(a->root, "pool");
 	struct page p = {
-		.a = a, .va = a->req->address,
-		.start = a->req->address & ~(uint64_t)(PSC_PAGE_SIZE - 1),
+		.va = va, .start = va & ~(uint64_t)(PSC_PAGE_SIZE - 1),
+		.around = around,
 	};
 	const struct psc_sink sink = { .ctx = &p, .block = add_block,
 				       .fault = add_fault };
 
-	psc_set_hex(o, "address", p.va);
-	psc_pool_locate(view, p.va, &place);
+	psc_set_hex(o, "address", va);
+	psc_pool_locate(view, va, &place);
 	set_place(o, &place);
 	p.list = psc_set_array(o, "blocks");
 	p.faults = psc_set_array(o, "faults");
-	if (place.is_big)
+	if (place.is_big) {
 		set_big(a, o, &place.big);
-	else if (place.found)
-		err = psc_pool_visit(view, &place, p.va, &sink);
-	if (p.found) {
-		set_owner(a, o, p.here.tag);
-		psc_set_str(o, "pool", psc_pool_kind_name(p.here.pool));
+		p.near.here = psc_pool_big_block(view, &place.big);
+	} else if (place.found) {
+		err = psc_pool_visit(view, &place, va, &sink);
+		if (p.near.here.bytes) {
+			set_owner(a, o, p.near.here.tag);
+			psc_set_str(o, "pool",
+				    psc_pool_kind_name(p.near.here.pool));
+		}
 	}
+	*ret = p.near;
 	return err;
+}
+
+struct psc_error *psc_analyse_pool_at(struct psc_analysis *a)
+{
+	struct psc_neighbours near;
+
+	return psc_pool_at(a, a->req->address, false,
+			   psc_set_object(a->root, "pool"), &near);
 }

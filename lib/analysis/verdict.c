@@ -190,8 +190,8 @@ static void hardware(struct psc_check *c, struct psc_value *o)
 	char text[256];
 
 	if (p->flips == 1)
-		snprintf(text, sizeof(text), "One bit of one field is wrong: "
-			 "failing memory is the likelier cause%s",
+		snprintf(text, sizeof(text), "Hardware, perhaps: one bit of one "
+			 "field is wrong, which failing memory does%s",
 			 errors ? ", and Windows itself counted memory errors."
 				: ", but a single hit proves nothing.");
 	else
@@ -219,12 +219,13 @@ static void decide(struct psc_check *c, struct psc_value *o)
 	else if (p->shaped > p->flips)
 		software(c, o);
 	else if (p->flips)
-		answer(o, -1, "low", "Single bits and whole bytes are wrong: "
-		       "the findings point at memory and at a driver.",
+		answer(o, -1, "low", "Undecided: single bits and whole bytes "
+		       "are wrong, which points at memory and at a driver.",
 		       next_memory);
 	else
-		answer(o, -1, "low", "Something is inconsistent, but its form "
-		       "tells neither a driver nor failing memory.",
+		answer(o, -1, "low", "Undecided: something is inconsistent, "
+		       "but its form tells neither a driver nor failing "
+		       "memory.",
 		       next_verifier);
 }
 

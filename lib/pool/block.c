@@ -2,6 +2,7 @@
 #include "pool/block.h"
 
 #include "base/bytes.h"
+#include "mem/mem.h"
 
 const char *psc_pool_kind_name(enum psc_pool_kind k)
 {
@@ -15,4 +16,14 @@ const char *psc_pool_kind_name(enum psc_pool_kind k)
 	};
 
 	return (size_t)k < PSC_ARRAY_SIZE(names) ? names[k] : "unknown";
+}
+
+bool psc_block_covers(const struct psc_block *b, uint64_t va)
+{
+	uint64_t head = 0;
+
+	// Of a chunk at the end of a page the block moves to the next one.
+	if (b->owner == PSC_OWNER_VS)
+		head = b->va & (PSC_PAGE_SIZE - 1) ? 0x10 : 0x20;
+	return va - (b->va - head) < b->bytes + head;
 }

@@ -52,4 +52,7 @@ struct psc_block {
 	unsigned int node;
 };
 
+/** Is @p va of this block? A chunk header belongs to the block behind it. */
+bool psc_block_covers(const struct psc_block *b, uint64_t va);
+
 #endif

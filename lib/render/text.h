@@ -78,6 +78,14 @@ void text_crash(const struct text *t);
 
 /** Driver whose code allocates with @p tag, or NULL. */
 const char *text_tag_driver(const struct text *t, uint32_t tag);
+/** A finding of `check`: @p i of @p n; in one line; its suspect. */
+void text_finding(const struct text *t, const struct psc_value *f, size_t i,
+		  size_t n);
+void text_finding_line(const struct text *t, const struct psc_value *f);
+void text_finding_suspect(const struct text *t, const struct psc_value *f);
+/** Rows of !pool around the starred one, which is marked with @p rules. */
+void text_pool_page(const struct text *t, const struct psc_value *pool,
+		    const struct psc_value *rules, size_t around);
 /** The first corrupt headers and their suspects, in short. */
 void text_corruption(const struct text *t);
 

@@ -15,60 +15,6 @@ static bool is_corrupt(const struct psc_value *f)
 	return strcmp(text_str(f, "severity"), "corrupt") == 0;
 }
 
-static void head(const struct text *t, const struct psc_value *f)
-{
-	uint64_t va = 0;
-	uint32_t tag;
-	char text[5] = "-";
-
-	psc_get_hex(f, "address", &va);
-	if (psc_get_tag(f, "tag", &tag))
-		psc_tag_debugger(tag, text);
-	text_styled(t, is_corrupt(f) ? TEXT_CRITICAL : TEXT_WARNING, "%-7s",
-		    text_str(f, "severity"));
-	fprintf(t->out, " %016" PRIx64 "  %-4s %s %s pool: %s (confidence %s)\n",
-		va, text_str(f, "rule"), text, text_str(f, "pool"),
-		text_str(f, "cause"), text_str(f, "confidence"));
-}
-
-static void suspect(const struct text *t, const struct psc_value *f)
-{
-	const struct psc_value *s = psc_get(f, "suspect");
-	const char *module = psc_get_str(s, "module");
-	uint64_t va = 0, pid = 0;
-	uint32_t tag = 0;
-	char text[5];
-
-	if (psc_kind(s) != PSC_OBJECT)
-		return;
-	psc_get_hex(s, "address", &va);
-	psc_get_tag(s, "tag", &tag);
-	psc_tag_debugger(tag, text);
-	fprintf(t->out, "  suspect: block %016" PRIx64 " of tag %s, driver %s",
-		va, text, module ? module : "(not in any tag list)");
-	if (psc_get_uint(f, "process.pid", &pid))
-		fprintf(t->out, ", paid by %s (pid %" PRIu64 ")",
-			text_str(f, "process.name"), pid);
-	fputc('\n', t->out);
-}
-
-static void texts(const struct text *t, const struct psc_value *list,
-		  const char *indent)
-{
-	for (size_t i = 0; i < psc_count(list); i++)
-		fprintf(t->out, "%s%s\n", indent,
-			psc_value_str(psc_at(list, i, NULL)));
-}
-
-static void finding(const struct text *t, const struct psc_value *f)
-{
-	head(t, f);
-	suspect(t, f);
-	texts(t, psc_get(f, "evidence"), "  - ");
-	texts(t, psc_get(f, "memory"), "    ");
-	fputc('\n', t->out);
-}
-
 void text_corruption(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
@@ -79,8 +25,8 @@ void text_corruption(const struct text *t)
 
 		if (!is_corrupt(f) || shown++ >= MAX_SHOWN)
 			continue;
-		head(t, f);
-		suspect(t, f);
+		text_finding_line(t, f);
+		text_finding_suspect(t, f);
 	}
 	if (shown > MAX_SHOWN)
 		fprintf(t->out, "and %zu more: poolscope check shows them\n",
@@ -89,21 +35,10 @@ void text_corruption(const struct text *t)
 		fputc('\n', t->out);
 }
 
-static void verdict(const struct text *t)
+static void new_drivers(const struct text *t, const struct psc_value *c)
 {
-	const struct psc_value *c = psc_get(t->root, "check");
 	const struct psc_value *drivers = psc_get(c, "new_drivers");
-	uint64_t bad = 0, bits = 0;
 
-	if (!psc_get_str(c, "verdict"))
-		return;
-	text_styled(t, TEXT_HEADING, "Hardware or software?\n");
-	fprintf(t->out, "  %s Confidence %s.\n", text_str(c, "verdict"),
-		text_str(c, "confidence"));
-	if (psc_get_uint(c, "memory_errors.bad_pages", &bad) &&
-	    psc_get_uint(c, "memory_errors.bit_errors", &bits))
-		fprintf(t->out, "  Windows counted %" PRIu64 " bad pages and %"
-			PRIu64 " bit errors since boot.\n", bad, bits);
 	for (size_t i = 0; i < psc_count(drivers); i++) {
 		const struct psc_value *d = psc_at(drivers, i, NULL);
 		char built[PSC_TIME_TEXT] = "?";
@@ -111,10 +46,77 @@ static void verdict(const struct text *t)
 
 		if (psc_get_time(d, "built", &when))
 			psc_time_text(when, built);
-		fprintf(t->out, "  newer than the rest: %s (%.10s)\n",
-			text_str(d, "name"), built);
+		fprintf(t->out, "%s%s (%.10s)", i ? ", "
+			: "  Newer than the rest: ", text_str(d, "name"),
+			built);
 	}
-	fprintf(t->out, "  Next step: %s.\n", text_str(c, "next_step"));
+	if (psc_count(drivers))
+		fputs(".\n", t->out);
+}
+
+/** The first lines are read aloud: the answer, how sure, what to do. */
+static void verdict(const struct text *t)
+{
+	const struct psc_value *c = psc_get(t->root, "check");
+	uint64_t bad = 0, bits = 0;
+
+	if (!psc_get_str(c, "verdict"))
+		return;
+	text_styled(t, TEXT_HEADING, "%s\n", text_str(c, "verdict"));
+	fprintf(t->out, "  Confidence %s. Next step: %s.\n",
+		text_str(c, "confidence"), text_str(c, "next_step"));
+	if (psc_get_uint(c, "memory_errors.bad_pages", &bad) &&
+	    psc_get_uint(c, "memory_errors.bit_errors", &bits))
+		fprintf(t->out, "  Windows counted %" PRIu64 " bad pages and %"
+			PRIu64 " bit errors since boot.\n", bad, bits);
+	new_drivers(t, c);
+	fputc('\n', t->out);
+}
+
+static void suspects(const struct text *t)
+{
+	const struct psc_value *list = psc_get(t->root, "check.suspects");
+
+	if (!psc_count(list))
+		return;
+	text_styled(t, TEXT_HEADING, "Suspects\n");
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *s = psc_at(list, i, NULL);
+		const char *module = psc_get_str(s, "module");
+		uint64_t n = 0;
+		uint32_t tag = 0;
+		char text[5];
+
+		psc_get_uint(s, "findings", &n);
+		psc_get_tag(s, "tag", &tag);
+		psc_tag_debugger(tag, text);
+		fprintf(t->out, "  %s  %-24s %" PRIu64 " finding%s (%s)\n", text,
+			module ? module : "(not in any tag list)", n,
+			n == 1 ? "" : "s", text_str(s, "cause"));
+	}
+	fputc('\n', t->out);
+}
+
+/** What is left out, and where it is to be had. */
+static void left_out(const struct text *t)
+{
+	const struct psc_value *c = psc_get(t->root, "check");
+	uint64_t suspect = 0, places = 0, pages = 0;
+
+	psc_get_uint(c, "suspects_not_shown", &suspect);
+	psc_get_uint(c, "places_not_shown", &places);
+	psc_get_uint(c, "pages_not_shown", &pages);
+	if (places)
+		fprintf(t->out, "%" PRIu64 " more places are not listed.\n",
+			places);
+	if (pages)
+		fprintf(t->out, "The pages of the last %" PRIu64 " findings are "
+			"not shown: poolscope pool DUMP ADDRESS shows one.\n",
+			pages);
+	if (suspect)
+		fprintf(t->out, "At %" PRIu64 " more place%s one check alone "
+			"fails: --suspect shows %s.\n", suspect,
+			suspect == 1 ? "" : "s", suspect == 1 ? "it" : "them");
 }
 
 static void rule_names(const struct text *t, const struct psc_value *list)
@@ -135,8 +137,6 @@ static void small_dump(const struct text *t)
 		return;
 	psc_get_uint(d, "pages", &pages);
 	psc_get_uint(d, "blocks", &blocks);
-	if (psc_get_str(t->root, "check.verdict"))
-		fputc('\n', t->out);
 	text_styled(t, TEXT_HEADING, "What this small dump allows\n");
 	fprintf(t->out, "  %" PRIu64 " blocks, %" PRIu64 " pages of pool in "
 		"whole or in part; checked: ", blocks, pages);
@@ -155,12 +155,15 @@ static void small_dump(const struct text *t)
 void text_view_check(const struct text *t)
 {
 	const struct psc_value *list = psc_get(t->root, "corruption");
+	size_t n = psc_count(list);
 
-	text_bugcheck_explained(t, psc_count(list) ||
-				   psc_get(t->root, "check.small_dump"));
-	for (size_t i = 0; i < psc_count(list); i++)
-		finding(t, psc_at(list, i, NULL));
 	verdict(t);
+	suspects(t);
+	text_bugcheck_explained(t, n || psc_get(t->root, "check.small_dump"));
+	for (size_t i = 0; i < n; i++)
+		text_finding(t, psc_at(list, i, NULL), i, n);
+	if (n)
+		left_out(t);
 	small_dump(t);
 	if (psc_get_str(t->root, "check.error"))
 		text_styled(t, TEXT_WARNING, "%s\n",

@@ -58,8 +58,16 @@ static const char *state_text(const char *state)
 	return strcmp(state, "free") == 0 ? "(Free)" : "(Unknown)";
 }
 
+static void mark(const struct text *t, const struct psc_value *rules)
+{
+	for (size_t i = 0; i < psc_count(rules); i++)
+		text_styled(t, TEXT_CRITICAL, "%s%s", i ? " " : "  <- ",
+			    psc_value_str(psc_at(rules, i, NULL)));
+}
+
+/** @param rules that the starred block breaks, or NULL. */
 static void block(const struct text *t, const struct psc_value *pool,
-		  const struct psc_value *b)
+		  const struct psc_value *b, const struct psc_value *rules)
 {
 	uint64_t va = 0, bytes = 0, previous = 0;
 	bool here = false;
@@ -73,8 +81,11 @@ static void block(const struct text *t, const struct psc_value *pool,
 	psc_get_tag(b, "tag", &tag);
 	psc_tag_debugger(tag, text);
 	fprintf(t->out, "%c%016" PRIx64 " size: %4" PRIx64 " previous size: %4"
-		PRIx64 "  %-11s %c%s\n", here ? '*' : ' ', va, bytes, previous,
+		PRIx64 "  %-11s %c%s", here ? '*' : ' ', va, bytes, previous,
 		state_text(text_str(b, "state")), here ? '*' : ' ', text);
+	if (here)
+		mark(t, rules);
+	fputc('\n', t->out);
 	if (here)
 		owner(t, pool);
 }
@@ -113,6 +124,47 @@ static void place(const struct text *t, const struct psc_value *pool)
 		text_styled(t, TEXT_DIM, " (%s)\n", text_str(pool, "kind"));
 }
 
+/** Index of the row to look at: the block of the address, else the one that
+ *  follows it. */
+static size_t row_of(const struct psc_value *list, uint64_t va)
+{
+	for (size_t i = 0; i < psc_count(list); i++) {
+		const struct psc_value *b = psc_at(list, i, NULL);
+		uint64_t start = 0;
+		bool here = false;
+
+		if (psc_get_bool(b, "here", &here) && here)
+			return i;
+		if (psc_get_hex(b, "address", &start) && start > va)
+			return i;
+	}
+	return psc_count(list);
+}
+
+static void rows_cut(const struct text *t, size_t n)
+{
+	if (n)
+		text_styled(t, TEXT_DIM, " … %zu more\n", n);
+}
+
+void text_pool_page(const struct text *t, const struct psc_value *pool,
+		    const struct psc_value *rules, size_t around)
+{
+	const struct psc_value *list = psc_get(pool, "blocks");
+	uint64_t va = 0;
+
+	psc_get_hex(pool, "address", &va);
+	if (psc_get(pool, "big"))
+		big(t, pool);
+	size_t n = psc_count(list), row = row_of(list, va);
+	size_t first = row > around ? row - around : 0;
+	size_t end = row + around + 1 < n ? row + around + 1 : n;
+	rows_cut(t, first);
+	for (size_t i = first; i < end; i++)
+		block(t, pool, psc_at(list, i, NULL), rules);
+	rows_cut(t, n - end);
+}
+
 void text_view_pool(const struct text *t)
 {
 	const struct psc_value *pool = psc_get(t->root, "pool");
@@ -125,7 +177,7 @@ void text_view_pool(const struct text *t)
 	if (psc_get(pool, "big"))
 		big(t, pool);
 	for (size_t i = 0; i < psc_count(list); i++)
-		block(t, pool, psc_at(list, i, NULL));
+		block(t, pool, psc_at(list, i, NULL), NULL);
 	if (!psc_get(pool, "big") && !psc_count(list)) {
 		fprintf(t->out, "%016" PRIx64 " is not valid pool. Checking for"
 			" freed (or corrupt) pool\n", va);

@@ -100,6 +100,38 @@ def poolval_names_the_header():
         assert "is VALID" in text
 
 
+def what_lies_around_a_finding():
+    for kernel in CLASSIC + SEGMENT:
+        (c,), text, _ = damaged(kernel, "flip b.2+2 3")
+        va, page = int(c["address"], 16), c["page"]
+        here = [b for b in page["blocks"] if b["here"]]
+        assert len(here) == 1 and int(here[0]["address"], 16) == va, page
+        assert page["kind"] == ("vs" if kernel in SEGMENT else "chain")
+        assert c["bits_differ"] == 1 and c["rule"] in c["rules"]
+        assert any(f["address"] == c["address"] for f in page["faults"])
+        # The neighbours touch it; a chunk header may lie between.
+        for key, end in (("previous", va), ("next", None)):
+            b = c[key]
+            assert b["tag"] == "Next" and b["bytes"] == 0x300, (kernel, c)
+            start = int(b["address"], 16)
+            if end:
+                assert 0 <= end - start - b["bytes"] <= 0x10
+        assert f"*{va:016x} size:" in text and f"  <- {c['rules'][0]}" in text
+        for key in ("before", "behind"):
+            assert f"  {key} " in text
+        # The answer comes first.
+        first = text.splitlines()[0]
+        assert first.startswith("Hardware, perhaps: one bit"), first
+
+
+def many_findings_say_what_is_left_out():
+    lines = [f"flip s.{i}+2 1" for i in range(2, 42)]
+    found, text, _ = damaged(SEGMENT[1], *lines)
+    assert len(found) == 40 and sum(bool(c["page"]) for c in found) == 32
+    assert "The pages of the last 8 findings are not shown" in text
+    assert text.count("page, as !pool") == 32
+
+
 # The parts of SARIF 2.1.0 that are written.
 SARIF = {
     "type": "object", "required": ["version", "runs", "$schema"],
@@ -148,6 +180,9 @@ def files_for_build_systems():
     assert report_test.run("check", "x", "--sarif").returncode == 2
 
 
-report_test.main([healthy, files_for_build_systems, poolval_names_the_header, a_string_runs_over_the_next_header,
+report_test.main([healthy, files_for_build_systems, poolval_names_the_header,
+                  what_lies_around_a_finding,
+                  many_findings_say_what_is_left_out,
+                  a_string_runs_over_the_next_header,
                   a_bit_of_BlockSize_flips, a_bit_of_the_tag_flips,
                   a_bit_of_a_chunk_header_flips])
