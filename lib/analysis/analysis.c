@@ -27,6 +27,21 @@ static const struct section {
 	{ PSC_SECTION_FINDINGS, "findings", psc_analyse_findings },
 };
 
+void psc_analysis_lacks(struct psc_analysis *a, const char *why)
+{
+	struct psc_value *m = psc_set_object(a->root, "missing");
+	struct psc_value *reasons = psc_set_array(m, "reasons");
+
+	a->lower_bound = true;
+	for (size_t i = 0; i < psc_count(reasons); i++) {
+		const char *s = psc_value_str(psc_at(reasons, i, NULL));
+
+		if (s && !strcmp(s, why))
+			return;
+	}
+	psc_add_str(reasons, why);
+}
+
 static void set_missing(const struct psc_analysis *a)
 {
 	struct psc_coverage c = psc_mem_coverage(a->mem);
@@ -35,6 +50,7 @@ static void set_missing(const struct psc_analysis *a)
 	psc_set_uint(m, "pages_not_in_file", c.pages_not_in_file);
 	psc_set_uint(m, "pages_paged_out", c.pages_paged_out);
 	psc_set_uint(m, "structures_unreadable", c.structures_unreadable);
+	psc_set_array(m, "reasons");
 	psc_set_bool(a->root, "complete",
 		     !a->lower_bound && !c.pages_not_in_file &&
 		     !c.pages_paged_out && !c.structures_unreadable);

@@ -29,7 +29,7 @@ struct psc_analysis {
 	const struct psc_pooltags *tags;	/**< What tags mean. */
 	const struct psc_progress *progress;	/**< May be NULL. */
 	struct psc_value *root;
-	/** A figure is a lower bound for a reason that coverage does not see. */
+	/** A figure is a lower bound; psc_analysis_lacks() sets it. */
 	bool lower_bound;
 
 	// Read by the first section that asks; freed by psc_analysis_deinit().
@@ -62,6 +62,13 @@ PSC_NODISCARD struct psc_error *psc_analyse_pool_at(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_poolmap(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_check(struct psc_analysis *a);
 PSC_NODISCARD struct psc_error *psc_analyse_findings(struct psc_analysis *a);
+
+/**
+ * A figure is a lower bound for a reason that coverage does not see: @p why
+ * says which structure and what is the matter with it. It goes to
+ * "missing.reasons", once.
+ */
+void psc_analysis_lacks(struct psc_analysis *a, const char *why);
 
 // --- shared reads ------------------------------------------------------------
 PSC_NODISCARD struct psc_error *

@@ -63,7 +63,7 @@ struct psc_error *psc_analyse_bigpool(struct psc_analysis *a)
 	for (size_t i = 0; i < e.v.n; i++)
 		fill(list, &e.v.v[i]);
 	if (!table.complete)
-		a->lower_bound = true;
+		psc_analysis_lacks(a, "big-page table: pages of it are missing");
 	psc_vec_free(&e.v);
 	return NULL;
 }

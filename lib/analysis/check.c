@@ -257,7 +257,7 @@ static struct psc_error *run(struct psc_check *c)
 		err = psc_check_small_dump(c, pages);
 	psc_check_sum_up(c);
 	if (!c->walk->complete)
-		c->a->lower_bound = true;
+		psc_walk_lacks(c->a);
 	return err;
 }
 

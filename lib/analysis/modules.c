@@ -103,7 +103,8 @@ struct psc_error *psc_analyse_modules(struct psc_analysis *a)
 	if (err)
 		return err;
 	if (!m->complete) {
-		a->lower_bound = true;
+		psc_analysis_lacks(a, m->why_incomplete ? m->why_incomplete
+				   : "list of loaded modules");
 		psc_set_str(a->root, "modules_incomplete", m->why_incomplete);
 	}
 	return NULL;

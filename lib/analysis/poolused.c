@@ -235,7 +235,8 @@ static void fill_coverage(struct psc_analysis *a, const struct psc_tag_table *t,
 	if (t->note)
 		psc_set_str(o, "note", t->note);
 	if (!t->complete)
-		a->lower_bound = true;
+		psc_analysis_lacks(a, t->note ? t->note
+				   : "tag tables: pages of them are missing");
 }
 
 static struct psc_error *fill_system(struct psc_analysis *a,

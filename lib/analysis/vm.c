@@ -142,7 +142,8 @@ static struct psc_error *fill_processes(struct psc_analysis *a,
 			     (uint64_t)(v[i] - p->v));
 	free(v);
 	if (!p->complete) {
-		a->lower_bound = true;
+		psc_analysis_lacks(a, p->why_incomplete ? p->why_incomplete
+				   : "list of processes");
 		psc_set_str(o, "processes_incomplete", p->why_incomplete);
 	}
 	return NULL;
@@ -168,7 +169,7 @@ static void read_all(struct psc_analysis *a, struct psc_vm *vm)
 	psc_vm_read_sums(a, vm);
 	psc_vm_read_ptes(a, vm);
 	if (vm->has_usage && !vm->usage.complete)
-		a->lower_bound = true;
+		psc_analysis_lacks(a, vm->usage.why);
 }
 
 // A triage dump has seven figures at most; a kernel without names has those
@@ -198,8 +199,8 @@ static struct psc_error *read_vm(struct psc_analysis *a, struct psc_vm *vm)
 	read_all(a, vm);
 	if (err && (psc_vm_known(vm, PSC_VM_PHYSICAL_MEMORY) ||
 		    psc_vm_known(vm, PSC_VM_COMMITTED))) {
+		psc_analysis_lacks(a, err->message);
 		psc_error_free(err);
-		a->lower_bound = true;
 		return NULL;
 	}
 	return err;

@@ -393,6 +393,20 @@ static void set_head(struct psc_analysis *a, struct psc_value *o,
 		psc_add_str(notes, psc_pool_view_note(a->view, n));
 }
 
+void psc_walk_lacks(struct psc_analysis *a)
+{
+	struct psc_coverage c = psc_mem_coverage(a->mem);
+	size_t n = psc_pool_view_n_notes(a->view);
+
+	for (size_t i = 0; i < n; i++)
+		psc_analysis_lacks(a, psc_pool_view_note(a->view, i));
+	a->lower_bound = true;
+	if (!n && !c.pages_not_in_file && !c.pages_paged_out &&
+	    !c.structures_unreadable)
+		psc_analysis_lacks(a, "pool: a list of it was not read to its "
+				   "end");
+}
+
 struct psc_error *psc_analyse_walk(struct psc_analysis *a)
 {
 	const struct psc_walked *w;
@@ -406,7 +420,7 @@ struct psc_error *psc_analyse_walk(struct psc_analysis *a)
 	if (!is_brief(a))
 		set_tags(o, &w->tags);
 	if (!w->cover.complete)
-		a->lower_bound = true;
+		psc_walk_lacks(a);
 	return psc_pool_view_info(a->view)->partial
 		? NULL : reconcile(a, o, &w->tags, &w->cover);
 }

@@ -41,4 +41,7 @@ PSC_NODISCARD struct psc_error *
 psc_analysis_walked(struct psc_analysis *a, const struct psc_walked **ret);
 void psc_walked_free(struct psc_walked *w);
 
+/** A walk that is not complete: what the pool's lists lack, into the report. */
+void psc_walk_lacks(struct psc_analysis *a);
+
 #endif

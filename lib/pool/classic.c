@@ -243,7 +243,7 @@ static void session_regions(struct psc_pool_view *v, struct holes *known)
 	for (size_t i = 1; i < v->spaces.n; i++) {
 		struct psc_space *s = &v->spaces.v[i];
 		struct psc_field start_f, end_f;
-		uint64_t start, end;
+		uint64_t start = 0, end = 0;
 		PSC_ERROR_GUARD struct psc_error *a = psc_kernel_field(
 			v->k, "_MM_SESSION_SPACE.PagedPoolStart", &start_f);
 		PSC_ERROR_GUARD struct psc_error *b = psc_kernel_field(
@@ -258,8 +258,11 @@ static void session_regions(struct psc_pool_view *v, struct holes *known)
 		    !add_region(v, known, start, end + 1, PSC_POOL_SESSION,
 				(uint16_t)i)) {
 			v->info.complete = false;
-			psc_view_note(v, "session at 0x%" PRIx64 ": its pool "
-				      "cannot be located", s->session);
+			psc_view_note(v, "session at 0x%" PRIx64 ": its "
+				      "PagedPoolStart and PagedPoolEnd are not "
+				      "there or no addresses of a pool (0x%"
+				      PRIx64 ", 0x%" PRIx64 ")", s->session,
+				      start, end);
 		}
 	}
 }

@@ -70,7 +70,16 @@ static bool anything(const struct text *t)
 		if (psc_get_str(psc_at(t->root, i, NULL), "error"))
 			return true;
 	}
-	return psc_get_str(t->root, "symbols.wanted");
+	return psc_count(psc_get(t->root, "missing.reasons")) ||
+	       psc_get_str(t->root, "symbols.wanted");
+}
+
+static void reasons(const struct text *t)
+{
+	const struct psc_value *list = psc_get(t->root, "missing.reasons");
+
+	for (size_t i = 0; i < psc_count(list); i++)
+		fprintf(t->out, "  %s\n", psc_value_str(psc_at(list, i, NULL)));
 }
 
 void text_missing(const struct text *t)
@@ -87,6 +96,7 @@ void text_missing(const struct text *t)
 		   "pages had been paged out");
 	count_line(t, "structures_unreadable", "structure could not be read",
 		   "structures could not be read");
+	reasons(t);
 	section_errors(t);
 	if (wanted)
 		fprintf(t->out, "  %s\n", wanted);

@@ -92,6 +92,7 @@ void text_view_walk(const struct text *t)
 {
 	const struct psc_value *walk = psc_get(t->root, "walk");
 	const struct psc_value *notes = psc_get(walk, "notes");
+	bool complete = true;
 	char n[PSC_COUNT_TEXT];
 
 	psc_count_text(number(walk, "blocks"), n);
@@ -101,7 +102,9 @@ void text_view_walk(const struct text *t)
 	fputs("\n\n", t->out);
 	pools(t, walk);
 	reconciliation(t, walk);
-	for (size_t i = 0; i < psc_count(notes); i++)
+	// Where the walk lacks something, they are among what the dump lacks.
+	psc_get_bool(walk, "complete", &complete);
+	for (size_t i = 0; complete && i < psc_count(notes); i++)
 		text_styled(t, TEXT_DIM, "%snote: %s\n", i ? "" : "\n",
 			    psc_value_str(psc_at(notes, i, NULL)));
 	text_missing(t);

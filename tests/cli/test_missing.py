@@ -48,6 +48,20 @@ def a_page_that_windows_paged_out_is_normal():
         assert found["missing"]["pages_not_in_file"] == 0
 
 
+def a_session_pool_of_unknown_place_is_named():
+    with tempfile.TemporaryDirectory() as folder:
+        dump, _ = machine(folder, ["", "poke session:1 field=_MM_SESSION_SPACE"
+                                       ".PagedPoolStart value=0x10"],
+                          kernel="10.0.14393.6343")
+        found = report("report", dump, status=(0,))
+        assert found["complete"] is False
+        why = found["missing"]["reasons"]
+        assert len(why) == 1 and "PagedPoolStart" in why[0], why
+        for command in ("report", "walk"):
+            text = run(command, dump).stdout
+            assert text.count(why[0]) == 1, text
+
+
 def truncated():
     for part in ("99%", "60%", "20%", "3%"):
         with tempfile.TemporaryDirectory() as folder:
@@ -148,6 +162,7 @@ def unknown_kernel():
 
 
 report_test.main([whole, a_tag_table_page_is_not_in_the_file,
-                  a_page_that_windows_paged_out_is_normal, truncated,
+                  a_page_that_windows_paged_out_is_normal,
+                  a_session_pool_of_unknown_place_is_named, truncated,
                   damaged_lists, page_files,
                   seven_counters_of_a_triage_dump, unknown_kernel])

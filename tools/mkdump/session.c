@@ -19,15 +19,17 @@ uint64_t mk_session_space(struct mk *m)
 	return va;
 }
 
-uint64_t mk_session_pool_start(struct mk *m)
+uint64_t mk_session_pool_start(const struct mk *m)
 {
-	uint64_t session = mk_session_space(m);
-	uint64_t start = m->area[MK_SESSION].base + POOL_AT;
+	return m->area[MK_SESSION].base + POOL_AT;
+}
 
-	mk_field(m, session, "_MM_SESSION_SPACE.PagedPoolStart", start);
+void mk_session_pool_bounds(struct mk *m, uint64_t session)
+{
+	mk_field(m, session, "_MM_SESSION_SPACE.PagedPoolStart",
+		 mk_session_pool_start(m));
 	mk_field(m, session, "_MM_SESSION_SPACE.PagedPoolEnd",
-		 start + POOL_BYTES - 1);
-	return start;
+		 mk_session_pool_end(m) - 1);
 }
 
 uint64_t mk_session_pool_end(const struct mk *m)

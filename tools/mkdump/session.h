@@ -13,8 +13,10 @@
 
 /** Address of session 1's _MM_SESSION_SPACE; fails without `session 1`. */
 uint64_t mk_session_space(struct mk *m);
-/** Where its pool lies; writes it down at the first call. */
-uint64_t mk_session_pool_start(struct mk *m);
+/** Where its pool lies: the same addresses in every session. */
+uint64_t mk_session_pool_start(const struct mk *m);
+/** Write them into the session object at @p session. */
+void mk_session_pool_bounds(struct mk *m, uint64_t session);
 /** First byte behind it. */
 uint64_t mk_session_pool_end(const struct mk *m);
 /** SLIST_HEADER for blocks of @p units. */
