@@ -56,7 +56,8 @@ void mk_do_session(struct mk *m, struct mk_args *a)
 	n.va = mk_alloc(m, MK_STACKS, mk_sizeof(m, "_MM_SESSION_SPACE"));
 	mk_field(m, n.va, "_MM_SESSION_SPACE.SessionId", n.id);
 	mk_field(m, n.va, "_MM_SESSION_SPACE.CommittedPages", n.commit_pages);
-	mk_session_pool_bounds(m, n.va);
+	if (mk_has(m, "_MM_SESSION_SPACE.PagedPoolStart"))
+		mk_session_pool_bounds(m, n.va);
 	if (head && mk_has(m, "_MM_SESSION_SPACE.WsListEntry"))
 		mk_list_append(m, head, n.va +
 			       mk_offset(m, "_MM_SESSION_SPACE.WsListEntry"));
