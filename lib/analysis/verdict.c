@@ -177,9 +177,24 @@ static void software(struct psc_check *c, struct psc_value *o)
 	else
 		snprintf(text, sizeof(text), "Software: whole bytes were "
 			 "written where they do not belong, at %" PRIu64
-			 " places without one common neighbour.", p->n);
+			 " place%s.", p->n,
+			 p->n == 1 ? "" : "s without one common neighbour");
 	answer(o, 0, common && p->blamed > 1 ? "high" : "medium", text,
 	       next_verifier);
+}
+
+/** Where several flipped bits lie. */
+static void place_flips(const struct psc_pattern *p, bool scattered, char *out,
+			size_t n)
+{
+	if (p->flip_pages == 1)
+		snprintf(out, n, "%" PRIu64 " single bits are wrong on one "
+			 "page", p->flips);
+	else
+		snprintf(out, n, "single bits are wrong on %" PRIu64 " pages "
+			 "at %s", p->flip_pages,
+			 scattered ? "unrelated places"
+				   : "the same place of their page");
 }
 
 static void hardware(struct psc_check *c, struct psc_value *o)
@@ -187,20 +202,17 @@ static void hardware(struct psc_check *c, struct psc_value *o)
 	const struct psc_pattern *p = &c->pattern;
 	bool errors = p->bad_pages || p->bit_errors;
 	bool scattered = p->flip_pages > 1 && p->same_offset < p->n;
-	char text[256];
+	char text[256], places[128];
 
+	place_flips(p, scattered, places, sizeof(places));
 	if (p->flips == 1)
 		snprintf(text, sizeof(text), "Hardware, perhaps: one bit of one "
 			 "field is wrong, which failing memory does%s",
 			 errors ? ", and Windows itself counted memory errors."
 				: ", but a single hit proves nothing.");
 	else
-		snprintf(text, sizeof(text), "%s: single bits are wrong on %"
-			 PRIu64 " pages%s%s.",
-			 scattered || errors ? "Hardware" : "Undecided",
-			 p->flip_pages,
-			 scattered ? " at unrelated places"
-				   : " at the same place of their page",
+		snprintf(text, sizeof(text), "%s: %s%s.",
+			 scattered || errors ? "Hardware" : "Undecided", places,
 			 errors ? ", and Windows itself counted memory errors"
 				: "");
 	answer(o, p->flips > 1 && !scattered && !errors ? -1 : 1,
