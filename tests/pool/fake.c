@@ -142,6 +142,11 @@ void fake_family(uint32_t build)
 	f.family = build;
 }
 
+void fake_crash_time(uint64_t filetime)
+{
+	f.header.system_time = (struct psc_opt64){ .set = true, .v = filetime };
+}
+
 void fake_sparse(void)
 {
 	f.sparse = true;

@@ -31,6 +31,7 @@ void fake_bits(const char *path, uint64_t offset, uint8_t bit, uint8_t bits);
 void fake_pointer_field(const char *path, uint64_t offset);
 void fake_processors(uint32_t n);
 void fake_family(uint32_t build);
+void fake_crash_time(uint64_t filetime);
 /** The memory is that of a triage dump: pieces. */
 void fake_sparse(void);
 void fake_put(uint64_t va, uint64_t value, unsigned int bytes);
