@@ -100,15 +100,15 @@ static void one_flipped_bit(void **state)
 {
 	begin();
 	add(VA, PSC_CAUSE_BIT_FLIP, 0);
-	check_answer(1, "low", "One bit of one field is wrong: failing memory "
-		     "is the likelier cause, but a single hit proves "
-		     "nothing.");
+	check_answer(1, "low", "Hardware, perhaps: one bit of one field is "
+		     "wrong, which failing memory does, but a single hit "
+		     "proves nothing.");
 	begin();
 	add(VA, PSC_CAUSE_BIT_FLIP, 0);
 	count_memory_errors(0, 3);
-	check_answer(1, "medium", "One bit of one field is wrong: failing "
-		     "memory is the likelier cause, and Windows itself counted "
-		     "memory errors.");
+	check_answer(1, "medium", "Hardware, perhaps: one bit of one field is "
+		     "wrong, which failing memory does, and Windows itself "
+		     "counted memory errors.");
 }
 
 static void bits_on_several_pages(void **state)
@@ -181,12 +181,12 @@ static void bits_and_bytes(void **state)
 	begin();
 	add(VA, PSC_CAUSE_OVERRUN, EVIL);
 	add(VA + 0x5000, PSC_CAUSE_BIT_FLIP, 0);
-	check_answer(-1, "low", "Single bits and whole bytes are wrong: the "
-		     "findings point at memory and at a driver.");
+	check_answer(-1, "low", "Undecided: single bits and whole bytes are "
+		     "wrong, which points at memory and at a driver.");
 	begin();
 	add(VA, PSC_CAUSE_UNKNOWN, 0);
-	check_answer(-1, "low", "Something is inconsistent, but its form tells "
-		     "neither a driver nor failing memory.");
+	check_answer(-1, "low", "Undecided: something is inconsistent, but its "
+		     "form tells neither a driver nor failing memory.");
 }
 
 static void the_finding_counts_corrupt_places(void **state)
@@ -270,11 +270,13 @@ static void a_driver_newer_than_the_rest(void **state)
 	assert_int_equal(built / 10000000 - EPOCH, NOW - DAYS(3));
 	// Half a year is not new; a stamp from after the crash is a hash.
 	old_drivers(12);
-	mod[11].timestamp = mod[8].timestamp + DAYS(180) - 1;
+	mod[11].timestamp = mod[9].timestamp + DAYS(180) - 1;
 	mod[3].timestamp = (uint32_t)NOW + 1;
 	mod[4].timestamp = (uint32_t)(NOW - DAYS(3));
 	mod[4].has_timestamp = false;
 	assert_int_equal(psc_count(new_ones()), 0);
+	mod[11].timestamp++;		// of what the newest quarter begins with
+	assert_int_equal(psc_count(new_ones()), 1);
 }
 
 static void too_little_to_compare(void **state)
