@@ -83,7 +83,7 @@ static void count_memory_errors(uint64_t pages, uint64_t bits)
 	fake_put(TRIAGE + 8, bits, 4);
 }
 
-// --- answers ------------------------------------------------------------------
+// --- answers -----------------------------------------------------------------
 
 static void nothing_was_found(void **state)
 {
@@ -226,7 +226,7 @@ static void memory_errors_known_or_not(void **state)
 	assert_null(psc_get(a.root, "check.memory_errors"));
 }
 
-// --- drivers newer than the rest ----------------------------------------------
+// --- drivers newer than the rest ---------------------------------------------
 
 #define DAYS(n) ((n) * 86400u)
 
@@ -275,7 +275,8 @@ static void a_driver_newer_than_the_rest(void **state)
 	mod[4].timestamp = (uint32_t)(NOW - DAYS(3));
 	mod[4].has_timestamp = false;
 	assert_int_equal(psc_count(new_ones()), 0);
-	mod[11].timestamp++;		// of what the newest quarter begins with
+	// Half a year after the stamp that the newest quarter begins with.
+	mod[11].timestamp++;
 	assert_int_equal(psc_count(new_ones()), 1);
 }
 

@@ -42,7 +42,7 @@ static void check_fault(enum psc_rule rule, uint64_t va, uint64_t field)
 	assert_int_equal(got.f[0].field_va, field);
 }
 
-// --- lists of classic pools ---------------------------------------------------
+// --- lists of classic pools --------------------------------------------------
 
 #define A VA
 #define B (VA + 0x200)
@@ -152,7 +152,7 @@ static void blocks_that_hang_on_no_list(void **state)
 	}
 }
 
-// --- trees of VS chunks -------------------------------------------------------
+// --- trees of VS chunks ------------------------------------------------------
 
 /** The pool header would lie here; its chunk 16 bytes before, the node 8. */
 #define CHUNK_A (VA + 0x100)

@@ -28,7 +28,7 @@ static struct collect got;
 static uint64_t block_va[N_BLOCKS];
 static bool modules_fail;
 
-// --- the module list: one driver, whose data is no pool -----------------------
+// --- the module list: one driver, whose data is no pool ----------------------
 
 struct psc_error *psc_modules_read(const struct psc_kernel *k, bool details,
 				   struct psc_modules **ret)
@@ -53,7 +53,7 @@ const struct psc_module *psc_module_at(const struct psc_modules *m,
 	return va - DRIVER < 0x10000 ? &driver : NULL;
 }
 
-// --- memory -------------------------------------------------------------------
+// --- memory ------------------------------------------------------------------
 
 /** 40 VS blocks; the second half of the subsegment may be missing. */
 static uint8_t *put_vs(void)
@@ -146,7 +146,7 @@ static void begin(void)
 	modules_fail = false;
 }
 
-// --- tests --------------------------------------------------------------------
+// --- tests -------------------------------------------------------------------
 
 static void keys_and_blocks_of_pieces(void **state)
 {
@@ -418,7 +418,7 @@ static void an_unreadable_module_list_is_told(void **state)
 	psc_pool_view_free(v);
 }
 
-// --- classic ------------------------------------------------------------------
+// --- classic -----------------------------------------------------------------
 
 static void put_chain(uint64_t va, unsigned int type, unsigned int blocks)
 {

@@ -64,7 +64,8 @@ static void keep(void *ctx, const struct psc_range *r)
 static struct psc_segment segment(void)
 {
 	return (struct psc_segment){
-		.layout = &psc_heap_layout_common, .header = { VA, pages, 2 },
+		.layout = &psc_heap_layout_common,
+		.header = { .va = VA, .v = pages, .n = 2 },
 		.context = CONTEXT, .heap_key = HEAP_KEY, .unit_shift = 12,
 		.first_index = FIRST_INDEX, .pool = PSC_POOL_PAGED,
 	};

@@ -199,7 +199,7 @@ static void faults_of_opening_come_with_the_blocks(void **state)
 	psc_walk_free(&w);
 }
 
-// --- special pool -------------------------------------------------------------
+// --- special pool ------------------------------------------------------------
 
 /** A block at the end of its page, the rest filled with the pattern. */
 static void put_special(uint64_t va, unsigned int bytes)
@@ -234,7 +234,7 @@ static void special_pages_and_their_guards(void **state)
 	psc_walk_free(&w);
 }
 
-// --- one unit -----------------------------------------------------------------
+// --- one unit ----------------------------------------------------------------
 
 static void a_visit_walks_one_unit(void **state)
 {

@@ -146,7 +146,8 @@ static void sarif_without_findings(void **state)
 /** A URI reference knows few characters; the rest is escaped by byte. */
 static void sarif_escapes_paths(void **state)
 {
-	struct psc_report *r = report_on("C:/d\xc3\xa4/a b%20?#[x]\"<>\\^`{|}~_");
+	struct psc_report *r = report_on(
+		"C:/d\xc3\xa4/a b%20?#[x]\"<>\\^`{|}~_");
 	struct json_object *o, *run;
 
 	add(r, "V2", "corrupt", 0, "\"}]}\n\x01</script>");
@@ -177,7 +178,8 @@ static void junit_of_findings(void **state)
 		"failures=\"2\">\n"
 		"  <testcase classname=\"poolscope.check\" name=\"L4 at 0xabc0"
 		"\">\n"
-		"    <failure type=\"overrun\" message=\"first\">first\nsecond\n"
+		"    <failure type=\"overrun\" message=\"first\">first\n"
+		"second\n"
 		"</failure>\n  </testcase>\n"
 		"  <testcase classname=\"poolscope.check\" name=\"L8 at 0xdef0"
 		"\">\n"

@@ -213,8 +213,8 @@ static void poolmap_shows_gaps_and_losses(void **state)
 	check_lacks(r, "poolmap", "lacks");
 	psc_set_uint(psc_set_object(psc_report_root(r), "missing"),
 		     "pages_not_in_file", 3);
-	check_contains(r, "poolmap", "What this dump lacks\n  3 pages that were "
-		       "asked for are not in the file\n");
+	check_contains(r, "poolmap", "What this dump lacks\n  3 pages that "
+		       "were asked for are not in the file\n");
 	psc_report_free(r);
 }
 

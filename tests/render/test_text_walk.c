@@ -60,8 +60,8 @@ static void pools_and_what_they_miss(void **state)
 		"pool         node      pages      blocks       in use        "
 		" free     cached   overhead\n"
 		"nonpaged-nx     1         52         900       3.0 MB       "
-		"4.0 KB        0 B        0 B  7 pages not in the dump  2 paged "
-		"out\n"
+		"4.0 KB        0 B        0 B  7 pages not in the dump  2 "
+		"paged out\n"
 		"paged           1         52         900          0 B       "
 		"4.0 KB        0 B        0 B\n");
 	psc_report_free(r);
@@ -120,7 +120,8 @@ static void notes_and_missing_pages(void **state)
 	psc_add_str(notes, "the second");
 	psc_set_uint(psc_set_object(psc_report_root(r), "missing"),
 		     "pages_paged_out", 1);
-	check_contains(r, "walk", "overhead\n\nnote: the first\nnote: the second\n"
+	check_contains(r, "walk", "overhead\n\nnote: the first\n"
+		       "note: the second\n"
 		       "\nWhat this dump lacks\n  1 page had been paged out\n");
 	psc_report_free(r);
 }
