@@ -405,14 +405,23 @@ static bool is_list_fault(const struct psc_fault *f)
 	       (f->rule == PSC_L9 || f->rule == PSC_L10);
 }
 
-/** Processes that ended are no damage. */
-static void drop_ended(struct psc_faults *f)
+/** A process that ended is no damage; nor is a tag that is no text, when it is
+ *  counted: drivers have such tags (callsites 5). */
+static bool is_harmless(const struct psc_known *k, const struct psc_fault *f)
+{
+	if (f->rule == PSC_Q2)
+		return !f->repaired;
+	return k->has_tags && is_tag_fault(f) && !f->bits &&
+	       psc_map_get(&k->tags, f->found & PSC_TAG_MASK);
+}
+
+static void drop_harmless(struct psc_faults *f, const struct psc_known *k)
 {
 	size_t n = 0;
 
 	// In place: what was kept lies below what is still looked at.
 	for (size_t i = 0; i < f->list.n; i++) {
-		if (f->list.v[i].rule == PSC_Q2 && !f->list.v[i].repaired)
+		if (is_harmless(k, &f->list.v[i]))
 			f->total--;
 		else
 			f->list.v[n++] = f->list.v[i];
@@ -454,6 +463,6 @@ struct psc_error *psc_known_repair(struct psc_check *c,
 	keep_unbilled(c);
 	if (k->has_tags)
 		repair_tags(c, k);
-	drop_ended(f);
+	drop_harmless(f, k);
 	return err;
 }
