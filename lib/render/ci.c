@@ -98,6 +98,9 @@ static struct json_object *result(const struct psc_value *d, const char *uri)
 	json_object_object_add(more, "cause", string(text_of(d, "cause")));
 	json_object_object_add(more, "confidence",
 			       string(text_of(d, "confidence")));
+	if (*text_of(d, "suspect.module"))
+		json_object_object_add(more, "suspect",
+				       string(text_of(d, "suspect.module")));
 	json_object_object_add(o, "properties", more);
 	return o;
 }
@@ -117,6 +120,9 @@ static void add_rule(struct json_object *rules, const struct psc_value *d)
 	}
 	o = json_object_new_object();
 	json_object_object_add(o, "id", string(name));
+	if (*text_of(d, "meaning"))
+		json_object_object_add(o, "shortDescription",
+				       message(text_of(d, "meaning")));
 	json_object_array_add(rules, o);
 }
 

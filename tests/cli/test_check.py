@@ -143,7 +143,7 @@ SARIF = {
                 "tool": {"required": ["driver"], "properties": {"driver": {
                     "required": ["name", "version", "rules"],
                     "properties": {"rules": {"type": "array", "items": {
-                        "required": ["id"]}}}}}},
+                        "required": ["id", "shortDescription"]}}}}}},
                 "results": {"type": "array", "items": {
                     "required": ["ruleId", "level", "message", "locations"],
                     "properties": {
