@@ -10,25 +10,6 @@
 /** More blocks that could hide something are old headers, not damage. */
 #define MAX_HIDDEN 64u
 
-static uint64_t found_blocks(const struct psc_check *c, uint32_t tag)
-{
-	const struct psc_tagsum_row *w = psc_tagsum_find(c->sum, tag);
-
-	return w ? w->nonpaged.blocks + w->paged.blocks + w->special.blocks
-		 : 0;
-}
-
-/** Do the counters know of more blocks of @p tag than the walk found? */
-static bool is_short(const struct psc_check *c,
-		     const struct psc_tag_table *t, uint32_t tag)
-{
-	const struct psc_tag_row *r = psc_tag_find(t, tag);
-
-	return r && psc_tag_outstanding(t, &r->nonpaged) +
-				    psc_tag_outstanding(t, &r->paged) >
-			    (int64_t)found_blocks(c, tag);
-}
-
 /** Counters that disagree for the hidden block are no finding of their own. */
 static void drop_counters(struct psc_faults *f, uint32_t outer,
 			  uint32_t inner)
@@ -75,7 +56,7 @@ void psc_check_hidden(struct psc_check *c, const struct psc_faults *hidden)
 		uint32_t tag = hidden_tag(c, f);
 
 		if (!tag || f->pool == PSC_POOL_SESSION ||
-		    !is_short(c, t, tag))
+		    !psc_tagsum_lacks(c->sum, t, tag))
 			continue;
 		drop_counters(&c->faults, f->tag, tag);
 		s.fault(s.ctx, f);

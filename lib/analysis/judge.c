@@ -85,7 +85,9 @@ const char *psc_shape_name(enum psc_shape s)
 static bool is_one_bit(const struct psc_fault *f)
 {
 	// Numbers of busy blocks are no stored field.
-	return f->bits && !(f->rule == PSC_F3 && f->bits == 32) && __builtin_popcountll(f->expected ^ f->found) == 1;
+	if (f->rule == PSC_F3 && f->bits == 32)
+		return false;
+	return f->bits && __builtin_popcountll(f->expected ^ f->found) == 1;
 }
 
 static bool overlap(const struct psc_fault *a, const struct psc_fault *b)

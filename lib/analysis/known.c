@@ -128,12 +128,6 @@ void psc_known_unbilled(const struct psc_known *k, const struct psc_block *b,
 
 // --- tags that nobody counts --------------------------------------------------
 
-/** Blocks of a tag that the system's tables would count. */
-static uint64_t counted_blocks(const struct psc_tagsum_row *w)
-{
-	return w->nonpaged.blocks + w->paged.blocks + w->special.blocks;
-}
-
 struct psc_error *psc_known_tags(struct psc_check *c,
 				 const struct psc_known *k)
 {
@@ -141,7 +135,7 @@ struct psc_error *psc_known_tags(struct psc_check *c,
 		const struct psc_tagsum_row *w = &c->sum->v[i];
 
 		if (!w->tag || !psc_tag_is_text(w->tag) ||
-		    !counted_blocks(w) || psc_map_get(&k->tags, w->tag))
+		    !psc_tagsum_counted(w) || psc_map_get(&k->tags, w->tag))
 			continue;
 		if (c->unknown.n == MAX_UNKNOWN) {	// the tracker lies
 			c->unknown.n = 0;
@@ -224,7 +218,7 @@ static struct psc_error *find_unknown(struct psc_check *c)
 	for (size_t i = 0; i < c->unknown.n; i++) {
 		if (key_is_damaged(&c->faults, c->unknown.v[i]->tag))
 			continue;
-		blocks += counted_blocks(c->unknown.v[i]);
+		blocks += psc_tagsum_counted(c->unknown.v[i]);
 		c->unknown.v[n++] = c->unknown.v[i];
 	}
 	c->unknown.n = n;
@@ -275,18 +269,6 @@ static bool is_tag_fault(const struct psc_fault *f)
 	}
 }
 
-/** Do the counters of @p tag lack a block that the walk did not find? */
-static bool is_short(const struct psc_tag_table *t,
-		     const struct psc_tagsum *sum, uint32_t tag)
-{
-	const struct psc_tag_row *r = psc_tag_find(t, tag);
-	const struct psc_tagsum_row *w = psc_tagsum_find(sum, tag);
-
-	return r && (uint64_t)(psc_tag_outstanding(t, &r->nonpaged) +
-			       psc_tag_outstanding(t, &r->paged)) >
-			    (w ? counted_blocks(w) : 0);
-}
-
 static void repair_tag(const struct psc_known *k, struct psc_fault *f,
 		       const struct psc_tag_table *t,
 		       const struct psc_tagsum *sum)
@@ -299,7 +281,7 @@ static void repair_tag(const struct psc_known *k, struct psc_fault *f,
 	f->expected = want;
 	f->found = tag;
 	f->bits = 32;
-	f->repaired = is_short(t, sum, (uint32_t)want);
+	f->repaired = psc_tagsum_lacks(sum, t, (uint32_t)want);
 	f->tag = (uint32_t)want;
 }
 

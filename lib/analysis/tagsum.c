@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
+#include "pool/tagtable.h"
 
 #define FIRST_CAP 1024u
 #define QUOTA 0x08u		/* PoolType (pool 1.2) */
@@ -166,6 +167,23 @@ const struct psc_tagsum_row *psc_tagsum_find(const struct psc_tagsum *s,
 	const struct psc_tagsum_row key = { .tag = tag };
 
 	return s->n ? bsearch(&key, s->v, s->n, sizeof(*s->v), by_tag) : NULL;
+}
+
+uint64_t psc_tagsum_counted(const struct psc_tagsum_row *w)
+{
+	return w->nonpaged.blocks + w->paged.blocks + w->special.blocks;
+}
+
+bool psc_tagsum_lacks(const struct psc_tagsum *s,
+		      const struct psc_tag_table *t, uint32_t tag)
+{
+	const struct psc_tag_row *r = psc_tag_find(t, tag);
+	const struct psc_tagsum_row *w = psc_tagsum_find(s, tag);
+
+	// Signed: more frees than allocations lack nothing.
+	return r && psc_tag_outstanding(t, &r->nonpaged) +
+				    psc_tag_outstanding(t, &r->paged) >
+			    (w ? (int64_t)psc_tagsum_counted(w) : 0);
 }
 
 void psc_tagsum_free(struct psc_tagsum *s)

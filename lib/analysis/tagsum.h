@@ -12,6 +12,8 @@
 
 #include "pool/sink.h"
 
+struct psc_tag_table;
+
 struct psc_sum {
 	uint64_t blocks, bytes;
 };
@@ -45,6 +47,14 @@ void psc_tagsum_sort(struct psc_tagsum *s);
 /** After psc_tagsum_sort(). */
 const struct psc_tagsum_row *psc_tagsum_find(const struct psc_tagsum *s,
 					     uint32_t tag);
+/** Blocks of a row that the system's tag tables would count. */
+uint64_t psc_tagsum_counted(const struct psc_tagsum_row *w);
+/**
+ * Do the counters of @p tag know of more blocks than the walk found?
+ * After psc_tagsum_sort(); false for a tag without a row in @p t.
+ */
+bool psc_tagsum_lacks(const struct psc_tagsum *s,
+		      const struct psc_tag_table *t, uint32_t tag);
 void psc_tagsum_free(struct psc_tagsum *s);
 
 #endif

@@ -88,7 +88,8 @@ static bool is_filled(const uint8_t *page, uint32_t from, uint8_t pattern)
 
 /**
  * A page that is a perfect allocation when one bit of its first word is
- * another. A size that grew cannot be told from longer data. @return the word that it should be, 0 = none or several.
+ * another. A size that grew cannot be told from longer data.
+ * @return the word that it should be, 0 = none or several.
  */
 static uint32_t repaired_word(const uint8_t *page, struct psc_special *ret)
 {

@@ -345,10 +345,3 @@ const char *psc_pool_view_note(const struct psc_pool_view *v, size_t i)
 {
 	return v->notes.v[i];
 }
-
-const struct psc_fault *psc_pool_view_faults(const struct psc_pool_view *v,
-					     size_t *n)
-{
-	*n = v->faults.n;
-	return v->faults.v;
-}

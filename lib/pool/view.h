@@ -74,9 +74,6 @@ void psc_pool_view_free(struct psc_pool_view *v);
 const struct psc_view_info *psc_pool_view_info(const struct psc_pool_view *v);
 size_t psc_pool_view_n_notes(const struct psc_pool_view *v);
 const char *psc_pool_view_note(const struct psc_pool_view *v, size_t i);
-/** Faults of lists, segments and tables, found while opening. */
-const struct psc_fault *psc_pool_view_faults(const struct psc_pool_view *v,
-					     size_t *n);
 /** Live big allocations, ascending; those of sessions behind the system's. */
 const struct psc_big *psc_pool_view_big(const struct psc_pool_view *v,
 					size_t *n);

@@ -343,14 +343,6 @@ static const struct psc_sym_ops pdb_ops = {
 
 // --- opening ---------------------------------------------------------------
 
-bool psc_pdb_is(const struct psc_blob *b)
-{
-	static const char magic[] = "Microsoft C/C++ MSF 7.00";
-
-	return b->size >= sizeof(magic) &&
-	       memcmp(b->data, magic, sizeof(magic) - 1) == 0;
-}
-
 static struct psc_error *open_parts(struct pdb *p)
 {
 	struct psc_error *err;

@@ -8,9 +8,6 @@
 #include "sym/blob.h"
 #include "sym/sym.h"
 
-/** Is this the magic of an MSF 7.00 file? */
-bool psc_pdb_is(const struct psc_blob *b);
-
 /**
  * Open a PDB. Types, names and modules are read when they are first asked
  * for; what a question does not need is not touched.

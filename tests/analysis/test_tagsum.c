@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "analysis/tagsum.h"
+#include "base/bytes.h"
+#include "pool/tagtable.h"
 
 static void give(struct psc_tagsum *s, uint32_t tag, uint64_t bytes,
 		 enum psc_pool_kind pool, enum psc_block_state state,
@@ -144,6 +146,35 @@ static void an_empty_table(void **state)
 	psc_tagsum_free(&s);
 }
 
+// What a repair of a tag relies on: the counters know of a block more.
+static void counters_that_lack_blocks(void **state)
+{
+	struct psc_tag_row rows[] = {
+		{ .tag = 3, .nonpaged = { .allocs = 2, .frees = 5 } },
+		{ .tag = 7, .nonpaged = { .allocs = 3, .frees = 1 } },
+		{ .tag = 9, .paged = { .allocs = 1 } },
+	};
+	const struct psc_tag_table t = {
+		.v = rows, .n = PSC_ARRAY_SIZE(rows), .counter_bits = 64 };
+	struct psc_tagsum s = { 0 };
+
+	give_vs(&s, 7, 16, PSC_POOL_NONPAGED);
+	psc_tagsum_sort(&s);
+	assert_int_equal(psc_tagsum_counted(psc_tagsum_find(&s, 7)), 1);
+	assert_true(psc_tagsum_lacks(&s, &t, 7));
+	assert_true(psc_tagsum_lacks(&s, &t, 9));
+	// More frees than allocations lack nothing; nor does an unknown tag.
+	assert_false(psc_tagsum_lacks(&s, &t, 3));
+	assert_false(psc_tagsum_lacks(&s, &t, 11));
+	psc_tagsum_free(&s);
+
+	give_vs(&s, 7, 16, PSC_POOL_NONPAGED);
+	give_vs(&s, 7, 16, PSC_POOL_PAGED);
+	psc_tagsum_sort(&s);
+	assert_false(psc_tagsum_lacks(&s, &t, 7));
+	psc_tagsum_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +183,7 @@ int main(void)
 		cmocka_unit_test(many_tags_of_several_threads),
 		cmocka_unit_test(every_column_is_joined),
 		cmocka_unit_test(an_empty_table),
+		cmocka_unit_test(counters_that_lack_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
